@@ -1,0 +1,165 @@
+{#- What becomes of every delivered row of a base model, so that none is lost and none is doubled:
+
+      newest_versions   the rows that stand: the newest good delivery of each record
+      rejected_rows     the rows that are refused, each with its reason
+      superseded_rows   the rows that a newer delivery, or an equal row of the same delivery, replaced
+
+    Most records are delivered once. Only the contested ones (more than one good row) are ranked; the others pass by
+    an anti-join on a small set, because a window over every row takes twice as long as reading them.
+
+    keep_occurrences is for sources without an id: different rows with one natural key in one delivery all stand,
+    numbered by their content. With an id only one can stand; the others are rejected as in conflict. -#}
+
+{% macro newest_versions(base, keep_occurrences=false) -%}
+    with contested as (
+
+        {{ biostar.contested_records(base) }}
+
+    ),
+
+    ranked as (
+
+        {{ biostar.ranked_versions(base) }}
+
+    )
+
+    select
+        base.*,
+        cast(1 as bigint) as delivery_rank,
+        cast(1 as bigint) as copy_number,
+        cast(1 as bigint) as occurrence_number
+    from {{ base }} as base
+    where
+        base.reject_reason is null
+        and not exists (
+            select 1 from contested where contested.record_id = base.record_id
+        )
+
+    union all
+
+    select ranked.*
+    from ranked
+    where
+        ranked.delivery_rank = 1
+        and ranked.copy_number = 1
+        {%- if not keep_occurrences %}
+        and ranked.occurrence_number = 1
+        {%- endif %}
+{%- endmacro %}
+
+
+{% macro rejected_rows(base, keep_occurrences=false) -%}
+    {%- if not keep_occurrences %}
+with contested as (
+
+    {{ biostar.contested_records(base) }}
+
+),
+
+ranked as (
+
+    {{ biostar.ranked_versions(base) }}
+
+)
+
+    {% endif %}
+select
+    record_id,
+    row_hash,
+    cast(reject_reason as varchar(256)) as reject_reason,
+    _load_id,
+    _ingest_date,
+    _loaded_at
+from {{ base }}
+where reject_reason is not null
+    {%- if not keep_occurrences %}
+
+union all
+
+select
+    record_id,
+    row_hash,
+    cast('id: delivered with other values in the same load' as varchar(256)) as reject_reason,
+    _load_id,
+    _ingest_date,
+    _loaded_at
+from ranked
+where delivery_rank = 1 and copy_number = 1 and occurrence_number > 1
+    {%- endif %}
+{%- endmacro %}
+
+
+{% macro superseded_rows(base) -%}
+    with contested as (
+
+        {{ biostar.contested_records(base) }}
+
+    ),
+
+    ranked as (
+
+        {{ biostar.ranked_versions(base) }}
+
+    ),
+
+    named as (
+
+    select
+        record_id,
+        row_hash,
+        _load_id,
+        _ingest_date,
+        first_value(_load_id) over (
+            partition by record_id
+            order by delivery_rank
+            rows between unbounded preceding and unbounded following
+        ) as superseded_by_load_id,
+        delivery_rank,
+        copy_number
+    from ranked
+
+    )
+
+    select
+        record_id,
+        row_hash,
+        _load_id,
+        _ingest_date,
+        superseded_by_load_id,
+        delivery_rank = 1 as is_exact_copy
+    from named
+    where delivery_rank > 1 or copy_number > 1
+{%- endmacro %}
+
+
+{% macro contested_records(base) -%}
+    select record_id
+    from {{ base }}
+    where reject_reason is null
+    group by record_id
+    having count(*) > 1
+{%- endmacro %}
+
+
+{#- Needs a CTE named contested. A delivery is a load; of two loads the one with the later landing date is newer,
+    and of the same date the one loaded later. -#}
+{% macro ranked_versions(base) -%}
+    select
+        base.*,
+        dense_rank() over (
+            partition by base.record_id
+            order by base._ingest_date desc, base._load_id desc
+        ) as delivery_rank,
+        row_number() over (
+            partition by base.record_id, base._load_id, base.row_hash
+            order by base._loaded_at
+        ) as copy_number,
+        dense_rank() over (
+            partition by base.record_id, base._load_id
+            order by base.row_hash
+        ) as occurrence_number
+    from {{ base }} as base
+    inner join contested
+        on base.record_id = contested.record_id
+    where base.reject_reason is null
+{%- endmacro %}

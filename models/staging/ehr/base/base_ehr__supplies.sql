@@ -1,0 +1,43 @@
+with source as (
+
+    select * from {{ source('raw_ehr', 'supplies') }}
+
+),
+
+typed as (
+
+    select
+        -- identity
+        {{ record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
+        {{ record_hash([
+            'date', 'patient', 'encounter', 'code', 'description', 'quantity'
+        ]) }} as row_hash,
+
+        -- keys
+        {{ clean_text('patient') }} as patient_id,
+        {{ clean_text('encounter') }} as encounter_id,
+
+        -- times
+        {{ safe_timestamp('date') }} as supplied_at,
+
+        -- attributes
+        {{ clean_text('code') }} as supply_code,
+        {{ clean_text('description') }} as supply_description,
+
+        -- amounts and counts
+        {{ safe_integer('quantity') }} as supply_quantity,
+
+        -- load
+        _load_id,
+        _ingest_date,
+        _loaded_at,
+        {{ reject_reason(
+            required=['date', 'patient', 'code'],
+            timestamps=['date'],
+            integers=['quantity']
+        ) }} as reject_reason
+    from source
+
+)
+
+select * from typed
