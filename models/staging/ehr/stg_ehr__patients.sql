@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_versions(ref('base_ehr__patients')) }}
+    {{ biostar.newest_versions(ref('base_ehr__patients')) }}
 
 )
 

@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_versions(ref('base_ehr__payer_transitions'), keep_occurrences=true) }}
+    {{ biostar.newest_versions(ref('base_ehr__payer_transitions'), keep_occurrences=true) }}
 
 )
 

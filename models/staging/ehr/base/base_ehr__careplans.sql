@@ -8,32 +8,32 @@ typed as (
 
     select
         -- identity
-        {{ clean_text('id') }} as record_id,
-        {{ record_hash([
+        {{ biostar.clean_text('id') }} as record_id,
+        {{ biostar.record_hash([
             'id', 'start', 'stop', 'patient', 'encounter', 'code', 'description', 'reasoncode',
             'reasondescription'
         ]) }} as row_hash,
 
         -- keys
-        {{ clean_text('id') }} as careplan_id,
-        {{ clean_text('patient') }} as patient_id,
-        {{ clean_text('encounter') }} as encounter_id,
+        {{ biostar.clean_text('id') }} as careplan_id,
+        {{ biostar.clean_text('patient') }} as patient_id,
+        {{ biostar.clean_text('encounter') }} as encounter_id,
 
         -- times
-        {{ safe_date('start') }} as started_date,
-        {{ safe_date('stop') }} as stopped_date,
+        {{ biostar.safe_date('start') }} as started_date,
+        {{ biostar.safe_date('stop') }} as stopped_date,
 
         -- attributes
-        {{ clean_text('code') }} as careplan_code,
-        {{ clean_text('description') }} as careplan_description,
-        {{ clean_text('reasoncode') }} as reason_code,
-        {{ clean_text('reasondescription') }} as reason_description,
+        {{ biostar.clean_text('code') }} as careplan_code,
+        {{ biostar.clean_text('description') }} as careplan_description,
+        {{ biostar.clean_text('reasoncode') }} as reason_code,
+        {{ biostar.clean_text('reasondescription') }} as reason_description,
 
         -- load
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ reject_reason(
+        {{ biostar.reject_reason(
             required=['id', 'start', 'patient', 'code'],
             dates=['start', 'stop']
         ) }} as reject_reason

@@ -8,37 +8,37 @@ typed as (
 
     select
         -- identity
-        {{ record_hash(['id', 'series_uid', 'instance_uid', 'procedure_code']) }} as record_id,
-        {{ record_hash([
+        {{ biostar.record_hash(['id', 'series_uid', 'instance_uid', 'procedure_code']) }} as record_id,
+        {{ biostar.record_hash([
             'id', 'date', 'patient', 'encounter', 'series_uid', 'bodysite_code', 'bodysite_description',
             'modality_code', 'modality_description', 'instance_uid', 'sop_code', 'sop_description',
             'procedure_code'
         ]) }} as row_hash,
 
         -- keys
-        {{ clean_text('id') }} as imaging_study_id,
-        {{ clean_text('patient') }} as patient_id,
-        {{ clean_text('encounter') }} as encounter_id,
+        {{ biostar.clean_text('id') }} as imaging_study_id,
+        {{ biostar.clean_text('patient') }} as patient_id,
+        {{ biostar.clean_text('encounter') }} as encounter_id,
 
         -- times
-        {{ safe_timestamp('date') }} as studied_at,
+        {{ biostar.safe_timestamp('date') }} as studied_at,
 
         -- attributes
-        {{ clean_text('series_uid') }} as series_uid,
-        {{ clean_text('bodysite_code') }} as body_site_code,
-        {{ clean_text('bodysite_description') }} as body_site_description,
-        {{ clean_text('modality_code') }} as modality_code,
-        {{ clean_text('modality_description') }} as modality_description,
-        {{ clean_text('instance_uid') }} as instance_uid,
-        {{ clean_text('sop_code') }} as sop_code,
-        {{ clean_text('sop_description') }} as sop_description,
-        {{ clean_text('procedure_code') }} as procedure_code,
+        {{ biostar.clean_text('series_uid') }} as series_uid,
+        {{ biostar.clean_text('bodysite_code') }} as body_site_code,
+        {{ biostar.clean_text('bodysite_description') }} as body_site_description,
+        {{ biostar.clean_text('modality_code') }} as modality_code,
+        {{ biostar.clean_text('modality_description') }} as modality_description,
+        {{ biostar.clean_text('instance_uid') }} as instance_uid,
+        {{ biostar.clean_text('sop_code') }} as sop_code,
+        {{ biostar.clean_text('sop_description') }} as sop_description,
+        {{ biostar.clean_text('procedure_code') }} as procedure_code,
 
         -- load
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ reject_reason(
+        {{ biostar.reject_reason(
             required=['id', 'date', 'patient'],
             timestamps=['date']
         ) }} as reject_reason

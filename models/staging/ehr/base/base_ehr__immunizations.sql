@@ -8,30 +8,30 @@ typed as (
 
     select
         -- identity
-        {{ record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
-        {{ record_hash([
+        {{ biostar.record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
+        {{ biostar.record_hash([
             'date', 'patient', 'encounter', 'code', 'description', 'base_cost'
         ]) }} as row_hash,
 
         -- keys
-        {{ clean_text('patient') }} as patient_id,
-        {{ clean_text('encounter') }} as encounter_id,
+        {{ biostar.clean_text('patient') }} as patient_id,
+        {{ biostar.clean_text('encounter') }} as encounter_id,
 
         -- times
-        {{ safe_timestamp('date') }} as administered_at,
+        {{ biostar.safe_timestamp('date') }} as administered_at,
 
         -- attributes
-        {{ clean_text('code') }} as vaccine_code,
-        {{ clean_text('description') }} as vaccine_description,
+        {{ biostar.clean_text('code') }} as vaccine_code,
+        {{ biostar.clean_text('description') }} as vaccine_description,
 
         -- amounts and counts
-        {{ safe_numeric('base_cost', 18, 2) }} as base_cost_amount,
+        {{ biostar.safe_numeric('base_cost', 18, 2) }} as base_cost_amount,
 
         -- load
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ reject_reason(
+        {{ biostar.reject_reason(
             required=['date', 'patient', 'code'],
             timestamps=['date'],
             amounts=['base_cost']

@@ -8,31 +8,31 @@ typed as (
 
     select
         -- identity
-        {{ record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
-        {{ record_hash([
+        {{ biostar.record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
+        {{ biostar.record_hash([
             'date', 'patient', 'encounter', 'category', 'code', 'description', 'value', 'units', 'type'
         ]) }} as row_hash,
 
         -- keys
-        {{ clean_text('patient') }} as patient_id,
-        {{ clean_text('encounter') }} as encounter_id,
+        {{ biostar.clean_text('patient') }} as patient_id,
+        {{ biostar.clean_text('encounter') }} as encounter_id,
 
         -- times
-        {{ safe_timestamp('date') }} as observed_at,
+        {{ biostar.safe_timestamp('date') }} as observed_at,
 
         -- attributes
-        {{ clean_text('category') }} as observation_category,
-        {{ clean_text('code') }} as observation_code,
-        {{ clean_text('description') }} as observation_description,
-        {{ clean_text('value') }} as observation_value,
-        {{ clean_text('units') }} as observation_unit,
-        {{ clean_text('type') }} as value_type,
+        {{ biostar.clean_text('category') }} as observation_category,
+        {{ biostar.clean_text('code') }} as observation_code,
+        {{ biostar.clean_text('description') }} as observation_description,
+        {{ biostar.clean_text('value') }} as observation_value,
+        {{ biostar.clean_text('units') }} as observation_unit,
+        {{ biostar.clean_text('type') }} as value_type,
 
         -- load
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ reject_reason(
+        {{ biostar.reject_reason(
             required=['date', 'patient', 'code'],
             timestamps=['date']
         ) }} as reject_reason

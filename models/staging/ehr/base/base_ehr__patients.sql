@@ -8,8 +8,8 @@ typed as (
 
     select
         -- identity
-        {{ clean_text('id') }} as record_id,
-        {{ record_hash([
+        {{ biostar.clean_text('id') }} as record_id,
+        {{ biostar.record_hash([
             'id', 'birthdate', 'deathdate', 'ssn', 'drivers', 'passport', 'prefix', 'first', 'middle',
             'last', 'suffix', 'maiden', 'marital', 'race', 'ethnicity', 'gender', 'birthplace', 'address',
             'city', 'state', 'county', 'fips', 'zip', 'lat', 'lon', 'healthcare_expenses',
@@ -17,46 +17,46 @@ typed as (
         ]) }} as row_hash,
 
         -- keys
-        {{ clean_text('id') }} as patient_id,
+        {{ biostar.clean_text('id') }} as patient_id,
 
         -- times
-        {{ safe_date('birthdate') }} as birth_date,
-        {{ safe_date('deathdate') }} as death_date,
+        {{ biostar.safe_date('birthdate') }} as birth_date,
+        {{ biostar.safe_date('deathdate') }} as death_date,
 
         -- attributes
-        {{ clean_text('ssn') }} as social_security_number,
-        {{ clean_text('drivers') }} as drivers_license_number,
-        {{ clean_text('passport') }} as passport_number,
-        {{ clean_text('prefix') }} as name_prefix,
-        {{ clean_text('first') }} as first_name,
-        {{ clean_text('middle') }} as middle_name,
-        {{ clean_text('last') }} as last_name,
-        {{ clean_text('suffix') }} as name_suffix,
-        {{ clean_text('maiden') }} as maiden_name,
-        {{ clean_text('marital') }} as marital_status_code,
-        {{ clean_text('race') }} as race,
-        {{ clean_text('ethnicity') }} as ethnicity,
-        {{ clean_text('gender') }} as gender_code,
-        {{ clean_text('birthplace') }} as birthplace,
-        {{ clean_text('address') }} as street_address,
-        {{ clean_text('city') }} as city,
-        {{ clean_text('state') }} as state_name,
-        {{ clean_text('county') }} as county_name,
-        {{ clean_text('fips') }} as county_fips_code,
-        {{ clean_text('zip') }} as postal_code,
-        {{ safe_numeric('lat', 9, 6) }} as latitude,
-        {{ safe_numeric('lon', 9, 6) }} as longitude,
+        {{ biostar.clean_text('ssn') }} as social_security_number,
+        {{ biostar.clean_text('drivers') }} as drivers_license_number,
+        {{ biostar.clean_text('passport') }} as passport_number,
+        {{ biostar.clean_text('prefix') }} as name_prefix,
+        {{ biostar.clean_text('first') }} as first_name,
+        {{ biostar.clean_text('middle') }} as middle_name,
+        {{ biostar.clean_text('last') }} as last_name,
+        {{ biostar.clean_text('suffix') }} as name_suffix,
+        {{ biostar.clean_text('maiden') }} as maiden_name,
+        {{ biostar.clean_text('marital') }} as marital_status_code,
+        {{ biostar.clean_text('race') }} as race,
+        {{ biostar.clean_text('ethnicity') }} as ethnicity,
+        {{ biostar.clean_text('gender') }} as gender_code,
+        {{ biostar.clean_text('birthplace') }} as birthplace,
+        {{ biostar.clean_text('address') }} as street_address,
+        {{ biostar.clean_text('city') }} as city,
+        {{ biostar.clean_text('state') }} as state_name,
+        {{ biostar.clean_text('county') }} as county_name,
+        {{ biostar.clean_text('fips') }} as county_fips_code,
+        {{ biostar.clean_text('zip') }} as postal_code,
+        {{ biostar.safe_numeric('lat', 9, 6) }} as latitude,
+        {{ biostar.safe_numeric('lon', 9, 6) }} as longitude,
 
         -- amounts and counts
-        {{ safe_numeric('healthcare_expenses', 18, 2) }} as healthcare_expenses_amount,
-        {{ safe_numeric('healthcare_coverage', 18, 2) }} as healthcare_coverage_amount,
-        {{ safe_numeric('income', 18, 2) }} as income_amount,
+        {{ biostar.safe_numeric('healthcare_expenses', 18, 2) }} as healthcare_expenses_amount,
+        {{ biostar.safe_numeric('healthcare_coverage', 18, 2) }} as healthcare_coverage_amount,
+        {{ biostar.safe_numeric('income', 18, 2) }} as income_amount,
 
         -- load
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ reject_reason(
+        {{ biostar.reject_reason(
             required=['id', 'birthdate'],
             dates=['birthdate', 'deathdate'],
             amounts=['healthcare_expenses', 'healthcare_coverage', 'income'],

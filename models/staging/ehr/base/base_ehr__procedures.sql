@@ -8,35 +8,35 @@ typed as (
 
     select
         -- identity
-        {{ record_hash(['patient', 'encounter', 'start', 'code']) }} as record_id,
-        {{ record_hash([
+        {{ biostar.record_hash(['patient', 'encounter', 'start', 'code']) }} as record_id,
+        {{ biostar.record_hash([
             'start', 'stop', 'patient', 'encounter', '"system"', 'code', 'description', 'base_cost',
             'reasoncode', 'reasondescription'
         ]) }} as row_hash,
 
         -- keys
-        {{ clean_text('patient') }} as patient_id,
-        {{ clean_text('encounter') }} as encounter_id,
+        {{ biostar.clean_text('patient') }} as patient_id,
+        {{ biostar.clean_text('encounter') }} as encounter_id,
 
         -- times
-        {{ safe_timestamp('start') }} as started_at,
-        {{ safe_timestamp('stop') }} as stopped_at,
+        {{ biostar.safe_timestamp('start') }} as started_at,
+        {{ biostar.safe_timestamp('stop') }} as stopped_at,
 
         -- attributes
-        {{ clean_text('"system"') }} as code_system,
-        {{ clean_text('code') }} as procedure_code,
-        {{ clean_text('description') }} as procedure_description,
-        {{ clean_text('reasoncode') }} as reason_code,
-        {{ clean_text('reasondescription') }} as reason_description,
+        {{ biostar.clean_text('"system"') }} as code_system,
+        {{ biostar.clean_text('code') }} as procedure_code,
+        {{ biostar.clean_text('description') }} as procedure_description,
+        {{ biostar.clean_text('reasoncode') }} as reason_code,
+        {{ biostar.clean_text('reasondescription') }} as reason_description,
 
         -- amounts and counts
-        {{ safe_numeric('base_cost', 18, 2) }} as base_cost_amount,
+        {{ biostar.safe_numeric('base_cost', 18, 2) }} as base_cost_amount,
 
         -- load
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ reject_reason(
+        {{ biostar.reject_reason(
             required=['start', 'patient', 'code'],
             timestamps=['start', 'stop'],
             amounts=['base_cost']

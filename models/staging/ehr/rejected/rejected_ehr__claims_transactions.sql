@@ -1,1 +1,1 @@
-{{ rejected_rows(ref('base_ehr__claims_transactions')) }}
+{{ biostar.rejected_rows(ref('base_ehr__claims_transactions')) }}

@@ -1,1 +1,1 @@
-{{ rejected_rows(ref('base_ehr__observations'), keep_occurrences=true) }}
+{{ biostar.rejected_rows(ref('base_ehr__observations'), keep_occurrences=true) }}

@@ -1,1 +1,1 @@
-{{ rejected_rows(ref('base_ehr__organizations')) }}
+{{ biostar.rejected_rows(ref('base_ehr__organizations')) }}

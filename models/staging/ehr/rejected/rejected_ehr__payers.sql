@@ -1,1 +1,1 @@
-{{ rejected_rows(ref('base_ehr__payers')) }}
+{{ biostar.rejected_rows(ref('base_ehr__payers')) }}
