@@ -27,8 +27,8 @@ test: setup ## Everything that CI runs: linters, types, Python tests, models on 
 	@$(BIN)/python -m pytest tests/python
 
 lint: setup ## Format and lint Python and SQL
-	@$(BIN)/ruff format --check scripts tests benchmarks
-	@$(BIN)/ruff check scripts tests benchmarks
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint models tests/generic tests/reconcile --processes 2
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biostar.errors import ConfigurationError, WarehouseError
@@ -92,7 +93,7 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
     (root / "data").mkdir(exist_ok=True)
     from dbt.cli.main import dbtRunner  # imported late: it takes seconds
 
-    before = os.getcwd()
+    before = Path.cwd()
     os.chdir(root)  # paths in the profile are relative to the project
     try:
         result = dbtRunner(callbacks=[callback] if callback else []).invoke(["--log-level", "none", *args])

@@ -1,0 +1,140 @@
+"""The checks of `biostar doctor`, each a function that answers with one finding."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from biostar.project import dbt_target_dir, duckdb_path, project_root, target_name
+
+OK, ADVICE, WRONG = "ok", "advice", "wrong"
+LOW_DISK_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its state (`ok`, `advice` or `wrong`), what was seen, and what to do about it."""
+
+    subject: str
+    state: str
+    seen: str
+    next_step: str = ""
+
+
+def examine(target: str | None, landing: str) -> list[Finding]:
+    """Look at everything that a load and a build need on `target`, in the order in which they need it."""
+    name = target_name(target)
+    findings = [_python(), _packages(), _disk(), _landing(landing)]
+    if name == "duckdb":
+        findings.append(_duckdb())
+    elif name == "redshift":
+        findings.append(_redshift())
+    findings.append(_docs())
+    return findings
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if (3, 10) <= sys.version_info[:2] < (3, 14):
+        return Finding("python", OK, version)
+    return Finding("python", WRONG, f"{version}; 3.10 to 3.13 are supported", "make clean setup PYTHON=python3.11")
+
+
+def _packages() -> Finding:
+    lock = (project_root() / "requirements.lock").read_text()
+    pinned = dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE))
+    differing = []
+    for package in ("dbt-core", "dbt-duckdb", "dbt-redshift", "duckdb", "redshift-connector", "sqlglot"):
+        try:
+            installed = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "not installed"
+        if installed != pinned.get(package):
+            differing.append(f"{package} {installed}, locked {pinned.get(package)}")
+    if differing:
+        return Finding("packages", WRONG, "; ".join(differing), "make setup")
+    return Finding("packages", OK, f"dbt-core {pinned['dbt-core']}, duckdb {pinned['duckdb']}, as locked")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(project_root()).free
+    seen = f"{free / 1024**3:.1f} GiB free"
+    if free < LOW_DISK_BYTES:
+        return Finding("disk", ADVICE, seen, "free some space, or set BIOSTAR_DUCKDB_PATH to another disk")
+    return Finding("disk", OK, seen)
+
+
+def _landing(landing: str) -> Finding:
+    if landing.startswith("s3://"):
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "the endpoint of AWS")
+        return Finding("landing", OK, f"{landing} at {endpoint}; biostar load --dry-run lists it")
+    folder = project_root() / landing
+    if not folder.is_dir():
+        return Finding("landing", ADVICE, f"'{landing}' does not exist", f"biostar sample --patients 27 --to {landing}")
+    tables = sorted(path.name for path in (folder / "ehr").glob("*") if path.is_dir())
+    if not tables:
+        return Finding(
+            "landing", ADVICE, f"'{landing}' has no ehr/<table>/ folder", "see docs/landing.md for the layout"
+        )
+    return Finding("landing", OK, f"{landing}: {len(tables)} tables under ehr/")
+
+
+def _duckdb() -> Finding:
+    path = duckdb_path()
+    if not path.is_file():
+        return Finding("database", ADVICE, f"'{_short(path)}' does not exist yet", "biostar load")
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            counted = connection.execute(
+                "select table_schema, count(*) from information_schema.tables group by table_schema"
+            ).fetchall()
+    except duckdb.IOException:
+        return Finding(
+            "database",
+            WRONG,
+            f"'{_short(path)}' cannot be opened",
+            "end the process that holds it, or see its permissions",
+        )
+    schemas = dict(counted)
+    if not any(schema.endswith("raw_ehr") for schema in schemas):
+        return Finding("database", ADVICE, f"'{_short(path)}' has no raw tables", "biostar load")
+    if not any(schema.endswith("clinical") for schema in schemas):
+        return Finding("database", ADVICE, f"'{_short(path)}' has raw tables, no stars yet", "biostar build")
+    return Finding("database", OK, f"{_short(path)}: {sum(schemas.values())} relations in {len(schemas)} schemas")
+
+
+def _redshift() -> Finding:
+    method = os.environ.get("BIOSTAR_REDSHIFT_METHOD", "database")
+    needed = ["BIOSTAR_REDSHIFT_HOST"]
+    if method == "database":
+        needed += ["BIOSTAR_REDSHIFT_USER", "BIOSTAR_REDSHIFT_PASSWORD"]
+    missing = [variable for variable in needed if not os.environ.get(variable)]
+    if missing:
+        return Finding(
+            "redshift",
+            WRONG,
+            f"not set: {', '.join(missing)}",
+            "see docs/redshift.md; dbt debug --target redshift",
+        )
+    return Finding("redshift", OK, f"method {method}; dbt debug --target redshift tries the connection")
+
+
+def _docs() -> Finding:
+    page = dbt_target_dir() / "static_index.html"
+    if page.is_file():
+        return Finding("docs site", OK, _short(page))
+    return Finding("docs site", ADVICE, "not written yet", "biostar docs")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(project_root()))
+    except ValueError:
+        return str(path)
