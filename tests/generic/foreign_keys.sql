@@ -11,8 +11,9 @@
 
 with
 {%- for column, target in keys.items() %}
-{%- set relation = target if target is string else target[0] %}
-{%- set key = column if target is string else target[1] %}
+{%- set pair = target is not string and target is not mapping %}
+{%- set relation = target[0] if pair else target %}
+{%- set key = target[1] if pair else column %}
 
 {{ column }}_orphans as (
 
