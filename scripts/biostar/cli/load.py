@@ -1,0 +1,174 @@
+"""`biostar load`: new objects of the landing into the raw tables."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Sequence
+
+import click
+from rich.table import Table
+
+from biostar.cli.output import console, json_option, print_json
+from biostar.cli.raw import target_option
+from biostar.contracts import find_project, read_sources
+from biostar.landing import open_landing
+from biostar.load import Batch, BatchResult, LoadReport, Plan, make_plan, run_plan
+from biostar.load.plan import LedgerEntry, books_schema, choose_tables
+from biostar.load.run import read_ledger
+from biostar.warehouse import open_warehouse
+from biostar.warehouse.duckdb_warehouse import database_path
+
+
+@click.command(name="load")
+@click.option(
+    "--landing",
+    "landing_uri",
+    envvar="BIOSTAR_LANDING",
+    default="data/landing",
+    show_default=True,
+    show_envvar=True,
+    metavar="PREFIX",
+    help="Folder or s3://bucket/prefix where files are delivered.",
+)
+@click.option("--tables", default="", metavar="A,B", help="Load these tables only.")
+@click.option("--dry-run", is_flag=True, help="Say what would be loaded and touch nothing.")
+@target_option
+@json_option
+def command(landing_uri: str, tables: str, dry_run: bool, target: str, as_json: bool) -> int:
+    """Load new objects of the landing into the raw tables, each exactly once.
+
+    Takes PREFIX/ehr/<table>/ingest_date=YYYY-MM-DD/*.csv[.gz]. The new objects of a table and date go in with one
+    transaction; what is in the ledger is skipped, so run it as often as you like, also after it was killed.
+
+    Records that cannot become a row (fields too few or too many, broken quotes, bytes that are not UTF-8, a value
+    longer than its column) are listed in raw_meta.load_rejects and are no error. An empty field, quoted or not,
+    becomes null; any other value is kept to the byte.
+
+    Exit code 4 when something was left out that somebody has to deliver better: an object that is empty, damaged,
+    changed since it was loaded, without its key columns, or in a folder that is no known table or no valid date. Its
+    batch is left out whole; all others are loaded first. Exit code 5 when the store or the disk failed: run it again.
+    """
+    sources = read_sources(find_project())
+    wanted = choose_tables(sources, [name.strip() for name in tables.split(",") if name.strip()])
+    books = books_schema(sources)
+    landing = open_landing(landing_uri)
+    if dry_run:
+        ledger: Sequence[LedgerEntry] = []
+        # A database that does not exist yet is not made for the asking.
+        if target != "duckdb" or database_path(os.environ).exists():
+            warehouse = open_warehouse(target, read_only=True)
+            try:
+                ledger = read_ledger(warehouse, books)
+            finally:
+                warehouse.close()
+        plan = make_plan(landing, sources, wanted, ledger)
+        return _show_plan(plan, as_json)
+    plan_first = open_warehouse(target)
+    try:
+        ledger = read_ledger(plan_first, books)
+        plan = make_plan(landing, sources, wanted, ledger)
+        report = run_plan(
+            plan,
+            landing,
+            sources,
+            plan_first,
+            ledger,
+            now=lambda: datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None),
+            progress=_tell,
+        )
+    finally:
+        plan_first.close()
+    return _show_report(report, as_json)
+
+
+def _tell(batch: Batch, result: BatchResult | None) -> None:
+    if result is not None:
+        console.print(
+            f"  {batch.name}: {result.rows_loaded:,} rows from {result.objects} object{'s' * (result.objects != 1)}"
+            f", {result.seconds:.1f} s",
+            markup=False,
+        )
+
+
+def _show_plan(plan: Plan, as_json: bool) -> int:
+    code = 4 if plan.failures else 0
+    if as_json:
+        print_json(
+            {
+                "dry_run": True,
+                "exit_code": code,
+                "batches": [
+                    {
+                        "table": batch.table.name,
+                        "ingest_date": batch.ingest_date.isoformat(),
+                        "objects": [landed.key for landed in batch.objects],
+                        "bytes": batch.size,
+                    }
+                    for batch in plan.batches
+                ],
+                "objects_skipped": plan.skipped,
+                "missing_tables": list(plan.missing_tables),
+                "warnings": list(plan.warnings),
+                "failures": [failure.as_dict() for failure in plan.failures],
+            }
+        )
+        return code
+    for batch in plan.batches:
+        console.print(
+            f"  would load {batch.name}: {len(batch.objects)} object{'s' * (len(batch.objects) != 1)},"
+            f" {batch.size / 1e6:,.1f} MB",
+            markup=False,
+        )
+    console.print(f"{len(plan.batches)} batches to load, {plan.skipped} objects loaded already; nothing was touched")
+    _show_troubles(list(plan.warnings), list(plan.failures), plan.missing_tables)
+    return code
+
+
+def _show_report(report: LoadReport, as_json: bool) -> int:
+    if as_json:
+        print_json(report.as_dict())
+    if report.batches:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("table")
+        for heading in ("objects", "rows", "rejected", "MB", "seconds"):
+            table.add_column(heading, justify="right")
+        for name in dict.fromkeys(batch.table for batch in report.batches):
+            of = [batch for batch in report.batches if batch.table == name]
+            table.add_row(
+                name,
+                f"{sum(batch.objects for batch in of):,}",
+                f"{sum(batch.rows_loaded for batch in of):,}",
+                f"{sum(batch.rows_rejected for batch in of):,}",
+                f"{sum(batch.size for batch in of) / 1e6:,.1f}",
+                f"{sum(batch.seconds for batch in of):.1f}",
+            )
+        table.add_section()
+        table.add_row(
+            "total",
+            f"{report.total('objects'):,}",
+            f"{report.total('rows_loaded'):,}",
+            f"{report.total('rows_rejected'):,}",
+            f"{report.total('size') / 1e6:,.1f}",
+            f"{report.seconds:.1f}",
+        )
+        console.print(table)
+    else:
+        console.print(f"nothing new: {report.skipped} objects were loaded before")
+    _show_troubles(report.warnings, report.failures, ())
+    if report.total("rows_rejected"):
+        console.print("next: biostar rejects, or: select * from raw_meta.load_rejects")
+    elif report.batches:
+        console.print("next: biostar build")
+    return report.exit_code
+
+
+def _show_troubles(warnings: Sequence[str], failures: Sequence[object], missing: Sequence[str]) -> None:
+    for warning in warnings:
+        console.print("[yellow]warning[/]: ", end="")
+        console.print(warning, markup=False)
+    if missing:
+        console.print(f"the landing has nothing for {', '.join(missing)}", markup=False)
+    for failure in failures:
+        console.print("[bold red]error[/]: ", end="")
+        console.print(str(failure), markup=False)

@@ -1,0 +1,11 @@
+"""What a raw table must look like, read from the one place that declares it: the source YAML that dbt reads too.
+
+The YAML is parsed here without dbt, because a load must start in a blink and dbt takes seconds to import. Only what the
+loader needs is read; of Jinja only `env_var` is understood, and only in names.
+"""
+
+from biostar.contracts.model import Column, RawTable, Source
+from biostar.contracts.project import find_project
+from biostar.contracts.reading import read_sources
+
+__all__ = ["Column", "RawTable", "Source", "find_project", "read_sources"]

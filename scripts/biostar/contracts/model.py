@@ -1,0 +1,80 @@
+"""The contract of a raw table as values: what is declared, and what follows from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+UnknownColumns = Literal["error", "ignore", "evolve"]
+
+_VARCHAR = re.compile(r"varchar\((\d+)\)")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One declared column.
+
+    `width` is in bytes, as Redshift counts, and None for a type that is not text.
+    """
+
+    name: str
+    data_type: str
+    aliases: tuple[str, ...] = ()
+    optional: bool = False
+    phi: str = "none"
+    not_null: bool = False
+
+    @property
+    def width(self) -> int | None:
+        """Bytes that a value may have; None for a type without a length."""
+        text = _VARCHAR.fullmatch(self.data_type)
+        return int(text.group(1)) if text else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name, lower case, under which a file may deliver the column; the canonical one first."""
+        return (self.name, *self.aliases)
+
+
+LOAD_COLUMNS = (
+    Column("_load_id", "bigint", not_null=True),
+    Column("_ingest_date", "date", not_null=True),
+    Column("_loaded_at", "timestamp", not_null=True),
+)
+"""What the loader adds to each row of a landed table: which load, which delivery, when."""
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One declared table; `landing` is the folder below the landing where its files arrive, None for our own books."""
+
+    source: str
+    schema: str
+    name: str
+    landing: str | None
+    columns: tuple[Column, ...]
+    natural_key: tuple[str, ...]
+    unknown_columns: UnknownColumns = "error"
+    declared_in: str = field(default="", compare=False)
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """The declared columns and, for a landed table, those that the loader adds."""
+        return self.columns + (LOAD_COLUMNS if self.landing is not None else ())
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Column of each name and alias, in lower case."""
+        return {name: column for column in self.columns for name in column.names}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One declared source: a schema and its tables."""
+
+    name: str
+    schema: str
+    landing: str | None
+    tables: tuple[RawTable, ...]

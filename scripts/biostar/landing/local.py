@@ -1,0 +1,107 @@
+"""A folder as landing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from biostar.errors import ConfigurationError, DataError, WarehouseError
+from biostar.landing.listing import Found, LandedObject
+
+
+class LocalLanding:
+    """Files below a folder. A changed file is told by size and time and, where only the time differs, by its content.
+
+    Reading gigabytes only to learn that nothing changed would make every idle run slow; trusting the time alone would
+    make `touch`, a copy or a restored backup an error.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.uri = folder
+        self._root = Path(folder)
+
+    def find(self, folder: str) -> Iterator[Found]:
+        """Every file below `folder`, in order of key."""
+        if not self._root.is_dir():
+            what = "is not a folder" if self._root.exists() else "does not exist"
+            raise ConfigurationError(
+                f"the landing '{self.uri}' {what}",
+                undone="nothing was loaded",
+                next_step="lay data out with biostar sample, or name the landing with --landing or BIOSTAR_LANDING",
+            )
+        found = []
+        for here, _, names in os.walk(self._root / folder, onerror=_refuse, followlinks=True):
+            for name in names:
+                path = Path(here, name)
+                key = path.relative_to(self._root).as_posix()
+                try:
+                    key.encode()
+                    status = path.stat()
+                except UnicodeEncodeError:
+                    raise DataError(
+                        f"the file name {os.fsencode(key)!r} is not UTF-8", next_step="rename the file"
+                    ) from None
+                except OSError as fault:
+                    raise _unreadable(key, fault) from fault
+                found.append(Found(key, status.st_size, str(status.st_mtime_ns)))
+        yield from sorted(found, key=lambda one: one.key)
+
+    def open(self, key: str) -> BinaryIO:
+        """The bytes of a file."""
+        try:
+            return (self._root / key).open("rb", buffering=0)
+        except OSError as fault:
+            raise _unreadable(key, fault) from fault
+
+    def address(self, key: str) -> str:
+        """The path of a file."""
+        return str((self._root / key).resolve().parent / Path(key).name)
+
+    def etag(self, found: LandedObject, content_hash: str) -> str:
+        """Content and time, `sha256:…;mtime_ns:…`."""
+        return f"sha256:{content_hash};mtime_ns:{found.stamp}"
+
+    def is_same(self, found: LandedObject, ledger_size: int, ledger_etag: str) -> bool:
+        """Same size and time, or same size and content."""
+        content, _, stamp = ledger_etag.partition(";")
+        if found.size != ledger_size:
+            return False
+        if stamp == f"mtime_ns:{found.stamp}":
+            return True
+        sha = hashlib.sha256()
+        with self.open(found.key) as stream:
+            while chunk := stream.read(1 << 20):
+                sha.update(chunk)
+        return content == f"sha256:{sha.hexdigest()}"
+
+    def warehouse_settings(self) -> dict[str, str]:
+        """Nothing: a path is enough."""
+        return {}
+
+    def is_settled(self, found: LandedObject) -> bool:
+        """Whether size and time are as listed."""
+        try:
+            status = (self._root / found.key).stat()
+        except OSError:
+            return False
+        return (status.st_size, str(status.st_mtime_ns)) == (found.size, found.stamp)
+
+
+def _refuse(fault: OSError) -> None:
+    if isinstance(fault, FileNotFoundError):
+        return
+    raise _unreadable(str(fault.filename), fault)
+
+
+def _unreadable(key: str, fault: OSError) -> DataError | WarehouseError:
+    if isinstance(fault, (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)):
+        return DataError(
+            f"'{key}' cannot be read: {(fault.strerror or 'unknown').lower()}",
+            next_step="give the loader the right to read it, or remove it, then run the load again",
+        )
+    return WarehouseError(
+        f"'{key}' cannot be read: {(fault.strerror or 'unknown').lower()}", next_step="run the load again"
+    )

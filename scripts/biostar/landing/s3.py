@@ -1,0 +1,180 @@
+"""An s3:// prefix as landing, on AWS or on anything that speaks its protocol (AWS_ENDPOINT_URL).
+
+Listing and verifying go through boto3 with its usual chain of credentials; the warehouse reads the objects itself, with
+the same credentials handed over as values, never as text of a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+from biostar.errors import BiostarError, ConfigurationError, DataError, UsageError, WarehouseError
+from biostar.landing.listing import Found, LandedObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
+
+
+class S3Landing:
+    """Objects below a prefix of a bucket."""
+
+    def __init__(self, uri: str, client: S3Client, settings: dict[str, str]) -> None:
+        parts = urlsplit(uri, allow_fragments=False)
+        self.uri = uri.rstrip("/")
+        self._bucket = parts.netloc
+        self._prefix = uri.removeprefix(f"s3://{parts.netloc}").strip("/")
+        self._client = client
+        self._settings = settings
+        if not self._bucket:
+            raise UsageError(f"'{uri}' names no bucket", next_step="give the landing as s3://bucket/prefix")
+
+    @classmethod
+    def connect(cls, uri: str, environment: Mapping[str, str]) -> S3Landing:
+        """A landing with the credentials that boto3 finds.
+
+        Raises:
+            UsageError: the address names no bucket.
+            ConfigurationError: there are no credentials.
+        """
+        session = boto3.session.Session()
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise ConfigurationError(
+                f"there are no AWS credentials to read '{uri}' with",
+                undone="nothing was read",
+                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role",
+            )
+        region = session.region_name or "us-east-1"
+        frozen = credentials.get_frozen_credentials()
+        settings = {"key_id": frozen.access_key or "", "secret": frozen.secret_key or "", "region": region}
+        if frozen.token:
+            settings["session_token"] = frozen.token
+        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        config = Config(retries={"mode": "standard", "max_attempts": 5})
+        if endpoint:
+            address = urlsplit(endpoint)
+            settings |= {
+                "endpoint": address.netloc + address.path.rstrip("/"),
+                "use_ssl": str(address.scheme == "https").lower(),
+                "url_style": "path",
+            }
+            config = config.merge(Config(s3={"addressing_style": "path"}))
+        client = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+        return cls(uri, client, settings)
+
+    def find(self, folder: str) -> Iterator[Found]:
+        """Every object below `folder`, in order of key; S3 lists in that order."""
+        start = f"{self._prefix}/" if self._prefix else ""
+        try:
+            anything = self._client.list_objects_v2(Bucket=self._bucket, Prefix=start, MaxKeys=1)
+            if not anything.get("Contents"):
+                raise ConfigurationError(
+                    f"the landing '{self.uri}' does not exist: no object has this prefix",
+                    undone="nothing was loaded",
+                    next_step="name the landing with --landing or BIOSTAR_LANDING",
+                )
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{start}{folder}/"
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    if not entry["Key"].endswith("/"):
+                        yield Found(entry["Key"].removeprefix(start), int(entry["Size"]), entry["ETag"].strip('"'))
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
+            raise self._translated(fault, self.uri) from None
+
+    def open(self, key: str) -> BinaryIO:
+        """The bytes of an object."""
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=self._full(key))["Body"]
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
+            raise self._translated(fault, key) from None
+        return cast(BinaryIO, _Body(body, key))
+
+    def address(self, key: str) -> str:
+        """The s3:// address.
+
+        Raises:
+            DataError: DuckDB would take part of the key for settings.
+        """
+        if "?" in key:
+            raise DataError(
+                f"'{key}' has a question mark in its name, which cannot be read through s3://",
+                undone="nothing of its batch is loaded",
+                next_step="deliver the object under another name",
+            )
+        return f"s3://{self._bucket}/{self._full(key)}"
+
+    def etag(self, found: LandedObject, content_hash: str) -> str:
+        """The ETag as S3 gives it, and the content for finding copies."""
+        return f"sha256:{content_hash};etag:{found.stamp}"
+
+    def is_same(self, found: LandedObject, ledger_size: int, ledger_etag: str) -> bool:
+        """Same size and ETag."""
+        return found.size == ledger_size and ledger_etag.partition(";")[2] == f"etag:{found.stamp}"
+
+    def warehouse_settings(self) -> dict[str, str]:
+        """Credentials, region and endpoint, in the words of DuckDB's S3 secret."""
+        return self._settings
+
+    def is_settled(self, found: LandedObject) -> bool:
+        """Whether the ETag is as listed."""
+        try:
+            head = self._client.head_object(Bucket=self._bucket, Key=self._full(found.key))
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
+            raise self._translated(fault, found.key) from None
+        return head["ETag"].strip('"') == found.stamp
+
+    def _full(self, key: str) -> str:
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    def _translated(self, fault: Exception, what: str) -> BiostarError:
+        # The code, not the text: the text of a signature error repeats the request.
+        code = type(fault).__name__
+        if isinstance(fault, botocore.exceptions.ClientError):
+            code = str(fault.response.get("Error", {}).get("Code", code))
+        if code in _DENIED:
+            return ConfigurationError(
+                f"'{what}' may not be read with these credentials ({code})",
+                next_step="allow s3:ListBucket and s3:GetObject on the landing, or use another AWS_PROFILE",
+            )
+        if code == "NoSuchBucket":
+            return ConfigurationError(
+                f"the landing '{self.uri}' does not exist: there is no bucket '{self._bucket}'",
+                undone="nothing was loaded",
+                next_step="name the landing with --landing or BIOSTAR_LANDING",
+            )
+        if code in ("404", "NoSuchKey"):
+            return DataError(f"'{what}' was removed while the load ran", next_step="run the load again")
+        return WarehouseError(f"'{what}' cannot be read from S3 ({code})", next_step="run the load again")
+
+
+class _Body:
+    """The body of a response; a connection that breaks in the middle is an error of ours."""
+
+    def __init__(self, body: BinaryIO, key: str) -> None:
+        self._body = body
+        self._key = key
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._body.read(size)
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError) as fault:
+            raise WarehouseError(
+                f"'{self._key}' cannot be read from S3 to its end ({type(fault).__name__})",
+                next_step="run the load again",
+            ) from None
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._body.close()

@@ -1,0 +1,329 @@
+"""Carry a plan out: inspect the objects ahead, load batch by batch, write the books."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from biostar.contracts import Source
+from biostar.errors import BiostarError, DataError, WarehouseError
+from biostar.landing import Inspection, LandedObject, Landing, inspect_object, rewrite_object
+from biostar.load.match import Match, match_header
+from biostar.load.plan import Batch, LedgerEntry, Plan, books_schema
+from biostar.load.report import BatchResult, LoadReport
+from biostar.raw.create import create_tables
+from biostar.warehouse import (
+    FileToLoad,
+    LoadGroup,
+    ObjectCounts,
+    UnreadableAsIs,
+    Warehouse,
+    quote_identifier,
+)
+
+AHEAD = 4
+"""Objects inspected ahead of the one being loaded; each costs a few MiB."""
+
+Progress = Callable[[Batch, "BatchResult | None"], None]
+"""Called with a batch before it is loaded, and again with its result."""
+
+
+@dataclass(frozen=True)
+class _Inspected:
+    landed: LandedObject
+    inspection: Inspection
+    match: Match
+
+
+def read_ledger(warehouse: Warehouse, books: str) -> list[LedgerEntry]:
+    """Every object that was ever loaded; none where there is no ledger yet."""
+    if not warehouse.columns_of(books, "load_ledger"):
+        return []
+    rows = warehouse.query(
+        "select source_name, table_name, object_key, object_etag, object_bytes"
+        f" from {quote_identifier(books, 'load_ledger')}"
+    )
+    return [LedgerEntry(*row) for row in rows]
+
+
+def run_plan(
+    plan: Plan,
+    landing: Landing,
+    sources: Sequence[Source],
+    warehouse: Warehouse,
+    ledger: Iterable[LedgerEntry],
+    *,
+    now: Callable[[], datetime.datetime],
+    progress: Progress = lambda batch, result: None,
+) -> LoadReport:
+    """Load every batch of a plan.
+
+    A batch at fault is left out and named in the report; the others go on. A fault of the warehouse or the store ends
+    the run, since the next batch would meet it too; it stands in the report as well, after what is loaded.
+    """
+    began = time.monotonic()
+    books = books_schema(sources)
+    report = LoadReport(
+        landing.uri,
+        warehouse.dialect.name,
+        failures=list(plan.failures),
+        warnings=list(plan.warnings),
+        missing_tables=plan.missing_tables,
+        skipped=plan.skipped,
+    )
+    if plan.missing_tables:
+        report.warnings.append(
+            f"the landing has nothing for {', '.join(plan.missing_tables)}; their raw tables are empty"
+        )
+    create_tables(warehouse, sources)
+    settings = landing.warehouse_settings()
+    if settings and plan.batches:
+        warehouse.read_from(settings)
+    last = warehouse.query(
+        "select greatest("
+        f"(select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_ledger')}),"
+        f" (select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_rejects')}))"
+    )
+    load_id = int(last[0][0])
+    contents = {(entry.table, _content(entry.etag)): entry.key for entry in ledger}
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspect") as pool:
+        for batch, inspections in _inspected_ahead(plan.batches, landing, pool):
+            progress(batch, None)
+            started = time.monotonic()
+            try:
+                inspected = [inspection.result() for inspection in inspections]
+                inspected_names = {one.landed.key: one for one in inspected}
+                counts, etags = _load_batch(batch, inspected, landing, warehouse, books, load_id + 1, now(), report)
+            except WarehouseError as failure:
+                for inspection in inspections:
+                    inspection.cancel()
+                report.failures.append(failure)
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+            except BiostarError as failure:
+                if failure.exit_code != DataError.exit_code:
+                    raise
+                report.failures.append(failure)
+                continue
+            load_id += 1
+            for key in inspected_names:
+                twin = contents.setdefault((batch.table.name, _content(etags[key])), key)
+                if twin != key:
+                    report.warnings.append(
+                        f"'{key}' has the same content as '{twin}'; its rows are loaded, and staging sets them aside"
+                        " as exact copies"
+                    )
+            result = BatchResult(
+                batch.table.name,
+                batch.ingest_date,
+                load_id,
+                len(counts),
+                batch.size,
+                sum(count.read for count in counts),
+                sum(count.loaded for count in counts),
+                sum(count.rejected for count in counts),
+                time.monotonic() - started,
+            )
+            report.batches.append(result)
+            progress(batch, result)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _inspected_ahead(
+    batches: Sequence[Batch], landing: Landing, pool: ThreadPoolExecutor
+) -> Iterator[tuple[Batch, list[Future[_Inspected]]]]:
+    """Each batch with the inspections of its objects, which run a few objects ahead of the caller."""
+    queue = iter([(number, landed) for number, batch in enumerate(batches) for landed in batch.objects])
+    futures: list[list[Future[_Inspected]]] = [[] for _ in batches]
+    ahead = 0
+    for number, batch in enumerate(batches):
+        while len(futures[number]) < len(batch.objects) or ahead < AHEAD:
+            following = next(queue, None)
+            if following is None:
+                break
+            owner, landed = following
+            futures[owner].append(pool.submit(_inspect, landing, landed, batches[owner]))
+            ahead += 1
+        yield batch, futures[number]
+        ahead -= len(batch.objects)
+
+
+def _inspect(landing: Landing, landed: LandedObject, batch: Batch) -> _Inspected:
+    with landing.open(landed.key) as stream:
+        inspection = inspect_object(stream, landed.key)
+    return _Inspected(landed, inspection, match_header(inspection.header, batch.table, landed.key))
+
+
+def _load_batch(
+    batch: Batch,
+    inspected: Sequence[_Inspected],
+    landing: Landing,
+    warehouse: Warehouse,
+    books: str,
+    load_id: int,
+    loaded_at: datetime.datetime,
+    report: LoadReport,
+) -> tuple[list[ObjectCounts], dict[str, str]]:
+    etags = {one.landed.key: landing.etag(one.landed, one.inspection.content_hash) for one in inspected}
+    files = {
+        one.landed.key: FileToLoad(
+            one.landed.key,
+            landing.address(one.landed.key),
+            one.inspection.compressed,
+            one.inspection.lines,
+            partial(landing.open, one.landed.key),
+        )
+        for one in inspected
+    }
+    rewritten: dict[str, bool] = {}
+    with tempfile.TemporaryDirectory(prefix="biostar-") as scratch:
+        while True:
+            groups = _groups(batch, inspected, files, books, load_id, loaded_at)
+            try:
+                with warehouse.transaction():
+                    _evolve(batch, inspected, warehouse)
+                    counts = [count for group in groups for count in warehouse.load_group(group)]
+                    _write_ledger(warehouse, books, batch, inspected, etags, counts, load_id, loaded_at)
+                    for one in inspected:
+                        if not landing.is_settled(one.landed):
+                            raise DataError(
+                                f"'{one.landed.key}' changed while it was being read",
+                                undone="nothing of its batch is loaded",
+                                next_step="run the load again when its delivery is complete",
+                            )
+                break
+            except UnreadableAsIs as need:
+                for key in (*need.line_ends, *need.quotes):
+                    drop = key in need.quotes
+                    if rewritten.get(key) == drop or rewritten.get(key):
+                        raise DataError(
+                            f"'{key}' cannot be read to its end: its quotes or line ends are broken throughout",
+                            undone="nothing of its batch is loaded",
+                            next_step="deliver the object again",
+                        ) from None
+                    rewritten[key] = drop
+                    files[key] = _rewrite(landing, files[key], Path(scratch, f"{len(rewritten)}-{int(drop)}.csv"), drop)
+    for one in inspected:
+        if one.match.missing:
+            report.warnings.append(f"'{one.landed.key}' lacks {', '.join(one.match.missing)}; loaded as null")
+        if one.match.ignored:
+            report.warnings.append(
+                f"'{one.landed.key}' has unknown columns, left out: {', '.join(map(repr, one.match.ignored))}"
+            )
+    return counts, etags
+
+
+def _groups(
+    batch: Batch,
+    inspected: Sequence[_Inspected],
+    files: dict[str, FileToLoad],
+    books: str,
+    load_id: int,
+    loaded_at: datetime.datetime,
+) -> list[LoadGroup]:
+    widths = {column.name: column.width for column in batch.table.columns}
+    by_header: dict[tuple[tuple[str, ...], int], list[_Inspected]] = {}
+    for one in inspected:
+        header = one.inspection.header
+        by_header.setdefault((tuple(name.lower() for name in header.names), header.lines), []).append(one)
+    groups = []
+    for (_, lines), members in by_header.items():
+        match = members[0].match
+        widths.update({column.name: column.width for column in match.new_columns})
+        groups.append(
+            LoadGroup(
+                table=batch.table,
+                books=books,
+                load_id=load_id,
+                ingest_date=batch.ingest_date,
+                loaded_at=loaded_at,
+                fields=match.fields,
+                names=tuple(
+                    (column or name)[:128].encode()[:128].decode(errors="ignore")
+                    for column, name in zip(match.fields, members[0].inspection.header.names, strict=True)
+                ),
+                header_lines=lines,
+                files=tuple(files[one.landed.key] for one in members),
+                widths=tuple(widths[field] if field else None for field in match.fields),
+            )
+        )
+    return groups
+
+
+def _rewrite(landing: Landing, file: FileToLoad, copy: Path, drop_open_quotes: bool) -> FileToLoad:
+    try:
+        with landing.open(file.key) as stream, copy.open("wb") as target:
+            outcome = rewrite_object(stream, target, file.key, drop_open_quotes=drop_open_quotes)
+    except OSError as fault:
+        raise WarehouseError(
+            f"no room to rewrite '{file.key}' in '{copy.parent}': {(fault.strerror or '').lower()}",
+            undone="nothing of the current batch is loaded",
+            next_step="set TMPDIR to a folder with room for the object uncompressed, then run the load again",
+        ) from fault
+    return replace(
+        file,
+        address=str(copy),
+        compressed=False,
+        open=partial(_reopen, copy),
+        left_out=outcome.open_quotes,
+    )
+
+
+def _reopen(copy: Path) -> BinaryIO:
+    return copy.open("rb")
+
+
+def _evolve(batch: Batch, inspected: Sequence[_Inspected], warehouse: Warehouse) -> None:
+    there = set(warehouse.columns_of(batch.table.schema, batch.table.name))
+    for one in inspected:
+        for column in one.match.new_columns:
+            if column.name not in there:
+                warehouse.execute(warehouse.dialect.add_column(batch.table, column))
+                there.add(column.name)
+
+
+def _write_ledger(
+    warehouse: Warehouse,
+    books: str,
+    batch: Batch,
+    inspected: Sequence[_Inspected],
+    etags: dict[str, str],
+    counts: Sequence[ObjectCounts],
+    load_id: int,
+    loaded_at: datetime.datetime,
+) -> None:
+    of = {count.key: count for count in counts}
+    for one in inspected:
+        key = one.landed.key
+        warehouse.execute(
+            f"insert into {quote_identifier(books, 'load_ledger')} ("
+            "load_id, source_name, table_name, object_key, object_etag, object_bytes, ingest_date,"
+            " header_fingerprint, rows_read, rows_loaded, rows_rejected, loaded_at"
+            ") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                load_id,
+                batch.table.source,
+                batch.table.name,
+                key,
+                etags[key],
+                one.landed.size,
+                batch.ingest_date,
+                one.inspection.header.fingerprint,
+                of[key].read,
+                of[key].loaded,
+                of[key].rejected,
+                loaded_at,
+            ),
+        )
+
+
+def _content(etag: str) -> str:
+    return etag.partition(";")[0]

@@ -1,0 +1,72 @@
+"""A warehouse behind one small interface: DuckDB in a file now, Amazon Redshift by the same calls.
+
+What is SQL of one target only stands in the module of that target; callers use what every target understands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from biostar.errors import ConfigurationError, UsageError
+from biostar.warehouse.base import (
+    Dialect,
+    FileToLoad,
+    LoadGroup,
+    ObjectCounts,
+    UnreadableAsIs,
+    Warehouse,
+    quote_identifier,
+)
+
+TARGETS = ("duckdb", "redshift")
+
+__all__ = [
+    "TARGETS",
+    "Dialect",
+    "FileToLoad",
+    "LoadGroup",
+    "ObjectCounts",
+    "UnreadableAsIs",
+    "Warehouse",
+    "dialect_of",
+    "open_warehouse",
+    "quote_identifier",
+]
+
+
+def dialect_of(target: str) -> Dialect:
+    """How `target` spells its DDL.
+
+    Raises:
+        UsageError: there is no such target.
+    """
+    if target == "duckdb":
+        from biostar.warehouse.duckdb_dialect import DuckDBDialect
+
+        return DuckDBDialect()
+    if target == "redshift":
+        from biostar.warehouse.redshift_dialect import RedshiftDialect
+
+        return RedshiftDialect()
+    raise UsageError(f"there is no target '{target}'", next_step=f"choose one of {', '.join(TARGETS)}")
+
+
+def open_warehouse(target: str, *, read_only: bool = False, environment: Mapping[str, str] = os.environ) -> Warehouse:
+    """Connect to `target`.
+
+    Raises:
+        UsageError: there is no such target.
+        ConfigurationError: this version cannot write to it, or its settings are wrong.
+        WarehouseError: it does not answer.
+    """
+    if target == "duckdb":
+        from biostar.warehouse.duckdb_warehouse import DuckDBWarehouse
+
+        return DuckDBWarehouse.connect(environment, read_only=read_only)
+    dialect_of(target)
+    raise ConfigurationError(
+        f"this version of biostar loads into DuckDB only, not into '{target}'",
+        undone="nothing was connected to or changed",
+        next_step="use --target duckdb (or unset BIOSTAR_TARGET); biostar raw ddl --target redshift prints the tables",
+    )

@@ -1,0 +1,374 @@
+"""CSV objects into raw tables with DuckDB: every line of a file becomes a row, a reject, or is known to be blank.
+
+The fast way is one `insert … select from read_csv`. DuckDB 1.5 loses lines without a word where a quote is never
+closed, so the records that came out are held against the lines that went in; only where they differ (values that span
+lines, blank lines, broken quotes) a second look is taken, and where lines are missing the object is refused as it is.
+
+Fields are named f0, f1, … in the statements, so that no name from a file gets into SQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from biostar.errors import BiostarError, DataError
+from biostar.landing.inspect import blank_lines, lines_at
+from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, UnreadableAsIs, quote_identifier
+
+LONGEST_LINE = 4 * 1024 * 1024
+"""Bytes; Redshift's COPY takes no longer input row, so a longer one is a reject on every target."""
+
+
+# Codes and words of our own: DuckDB's messages may quote the record.
+_CODE = """
+    case kind
+        when 'MISSING COLUMNS' then 'missing_columns'
+        when 'TOO MANY COLUMNS' then 'too_many_columns'
+        when 'UNQUOTED VALUE' then 'broken_quotes'
+        when 'INVALID ENCODING' then 'invalid_encoding'
+        when 'LINE SIZE OVER MAXIMUM' then 'line_too_long'
+        else 'unreadable'
+    end
+"""
+_REASON = """
+    case kind
+        when 'MISSING COLUMNS' then 'the record has ' || fields || ' of the ' || $width || ' fields of the header'
+        when 'TOO MANY COLUMNS' then 'the record has ' || fields || ' fields, the header ' || $width
+        when 'UNQUOTED VALUE' then 'a quote is not closed, or text follows the closing quote'
+        when 'INVALID ENCODING' then 'the bytes are not UTF-8'
+        when 'LINE SIZE OVER MAXIMUM' then 'the line is longer than 4 MiB'
+        else 'the record cannot be read'
+    end
+"""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One file after its rows are in.
+
+    Attributes:
+        file: the file.
+        rejects: the temporary table with what DuckDB refused of it.
+        loaded: rows that went in.
+        rejected: records that did not.
+        blank_lines: the blank ones, by number.
+        values_span_lines: whether line ends stand within values.
+    """
+
+    file: FileToLoad
+    rejects: str
+    loaded: int
+    rejected: int
+    blank_lines: tuple[int, ...]
+    values_span_lines: bool
+
+
+def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
+    """Load the files of a group one after the other; see Warehouse.load_group."""
+    reads: list[_Read] = []
+    broken: list[str] = []
+    for number, file in enumerate(group.files):
+        read = _load_file(connection, group, file, f"biostar_rejects_{number}")
+        if read is None:
+            broken.append(file.key)
+        else:
+            reads.append(read)
+    if broken:
+        raise UnreadableAsIs(quotes=broken)
+    too_long = _remove_too_long(connection, group)
+    counts = []
+    for read in reads:
+        found = _locate_too_long(connection, group, read) if too_long else 0
+        too_long -= found
+        counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
+    if too_long:
+        raise BiostarError(f"{too_long} over-long rows of '{group.table.name}' were not found again in their files")
+    return counts
+
+
+def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> _Read | None:
+    taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
+    columns = ", ".join(quote_identifier(name) for _, name in taken)
+    fields = ", ".join(f"f{position}" for position, _ in taken)
+    connection.execute(f"drop table if exists {rejects}")
+    connection.execute(f"drop table if exists {rejects}_scans")
+    try:
+        inserted = connection.execute(
+            f"insert into {quote_identifier(group.table.schema, group.table.name)}"
+            f" ({columns}, _load_id, _ingest_date, _loaded_at)"
+            f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, file, rejects)}",
+            {
+                "address": _literal_path(file.address),
+                "load_id": group.load_id,
+                "ingest_date": group.ingest_date,
+                "loaded_at": group.loaded_at,
+            },
+        ).fetchone()
+    except duckdb.InvalidInputException as fault:
+        if "invalid state" in str(fault):
+            raise UnreadableAsIs(line_ends=[file.key]) from None
+        raise DataError(
+            f"'{file.key}' cannot be read as CSV",
+            undone="nothing of its batch is loaded",
+            next_step="deliver it again as comma-separated UTF-8 text with a header",
+        ) from None
+    assert inserted is not None
+    return _account(connection, group, file, rejects, int(inserted[0]))
+
+
+def _account(
+    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str, loaded: int
+) -> _Read | None:
+    row = connection.execute(
+        f"""
+        select
+            count(distinct line),
+            count(*) filter (
+                where error_type = 'UNQUOTED VALUE' and contains(trim(csv_line, chr(13) || chr(10)), chr(10))
+            )
+        from {rejects}
+        """
+    ).fetchone()
+    assert row is not None
+    rejected, quotes_over_lines = int(row[0]), int(row[1])
+    if quotes_over_lines:
+        return None
+    blank: tuple[int, ...] = file.left_out
+    inside = 0
+    data_lines = file.lines - group.header_lines
+    if loaded + rejected + len(blank) != data_lines:
+        inside = _line_ends_inside(connection, group, file, rejects)
+        with file.open() as stream:
+            blank = blank_lines(stream, file.key)
+        # A blank line within a value is a line end inside and looks blank too; any other must be one of the blanks.
+        if not 0 <= data_lines - loaded - rejected - inside <= len(blank):
+            return None
+    read = _Read(file, rejects, loaded, rejected + len(file.left_out), blank, inside > 0)
+    _write_rejects(connection, group, read)
+    return read
+
+
+def _line_ends_inside(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> int:
+    """Line ends within the values of a file, of the good rows and of the rejected ones."""
+    good = connection.execute(
+        f"select coalesce(sum({_line_ends(group)}), 0) from {_scan(group, file)}",
+        {"address": _literal_path(file.address)},
+    ).fetchone()
+    bad = connection.execute(
+        f"""
+        select coalesce(sum(length(text) - length(replace(text, chr(10), ''))), 0)
+        from (select trim(any_value(csv_line), chr(13) || chr(10)) as text from {rejects} group by line)
+        """
+    ).fetchone()
+    assert good is not None
+    assert bad is not None
+    return int(good[0]) + int(bad[0])
+
+
+def _line_ends(group: LoadGroup) -> str:
+    return " + ".join(
+        f"coalesce(strlen(f{position}) - strlen(replace(f{position}, chr(10), '')), 0)"
+        for position in range(len(group.fields))
+    )
+
+
+def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> None:
+    book = _book(group)
+    file = read.file
+    common = {
+        "load_id": group.load_id,
+        "source": group.table.source,
+        "table": group.table.name,
+        "key": file.key,
+        "now": group.loaded_at,
+    }
+    if file.left_out:
+        connection.execute(
+            f"insert into {book} select $load_id, $source, $table, $key, unnest($lines), null, 'broken_quotes',"
+            " 'a quote on the line is not closed on it, in a file where quotes are broken', null, $now",
+            {**common, "lines": list(file.left_out)},
+        )
+    records, places = _reject_lines(connection, group, read)
+    if not records:
+        return
+    connection.execute(
+        f"""
+        insert into {book}
+        with places as (
+            select unnest($records) as line, unnest($places) as line_number
+        ),
+        first_errors as (
+            select
+                line,
+                arg_min(error_type, byte_position) as kind,
+                arg_min(column_name, byte_position) as field,
+                max(cast(regexp_extract(error_message, 'Found: (\\d+)', 1) as bigint))
+                    filter (where error_message like '%Found: %') as fields
+            from {read.rejects}
+            group by line
+        )
+        select
+            $load_id, $source, $table, $key, places.line_number,
+            $names[cast(substr(field, 2) as integer) + 1],
+            {_CODE}, {_REASON}, null, $now
+        from first_errors
+        inner join places on first_errors.line = places.line
+        """,
+        {
+            **common,
+            "records": records,
+            "places": places,
+            "names": list(group.names),
+            "width": len(group.fields),
+        },
+    )
+
+
+def _reject_lines(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> tuple[list[int], list[int]]:
+    """Record number of each reject as DuckDB counts, and the line of the file on which it begins."""
+    rows = connection.execute(
+        f"""
+        select line, min(line_byte_position) - 1 + any_value(case when csv_line[1] = chr(10) then 1 else 0 end)
+        from {read.rejects}
+        group by line
+        order by line
+        """
+    ).fetchall()
+    records = [int(record) for record, _ in rows]
+    if not read.values_span_lines:
+        return records, [record + group.header_lines - 1 for record in records]
+    # DuckDB counts a record as one line; where values span lines the byte position tells.
+    with read.file.open() as stream:
+        return records, lines_at(stream, read.file.key, [int(offset) for _, offset in rows])
+
+
+def _remove_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> int:
+    """Take rows with a value longer than declared out of the load again, and say how many; mostly none."""
+    tests = [
+        f"strlen({quote_identifier(name)}) > {width}"
+        for name, width in zip(group.fields, group.widths, strict=True)
+        if name is not None and width is not None
+    ]
+    if not tests:
+        return 0
+    table = quote_identifier(group.table.schema, group.table.name)
+    where = f"where _load_id = $load_id and ({' or '.join(tests)})"
+    found = connection.execute(f"select count(*) from {table} {where}", {"load_id": group.load_id}).fetchone()
+    assert found is not None
+    if found[0]:
+        connection.execute(f"delete from {table} {where}", {"load_id": group.load_id})
+    return int(found[0])
+
+
+def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> int:
+    """Write a reject for each row with a value that is too long, reading the file again in its order."""
+    limits = [
+        (position, width)
+        for position, (name, width) in enumerate(zip(group.fields, group.widths, strict=True))
+        if name is not None and width is not None
+    ]
+    first = " ".join(f"when strlen(f{position}) > {width} then {position}" for position, width in limits)
+    length = " ".join(f"when strlen(f{position}) > {width} then strlen(f{position})" for position, width in limits)
+    inside = _line_ends(group) if read.values_span_lines else "0"
+    # A row begins after the header, the rows before it with the lines that they span, the rejects and the blank
+    # lines before it. Where values span lines, a blank line may be part of one: then nothing tells for sure.
+    line = "null" if read.blank_lines and read.values_span_lines else "line_number"
+    connection.execute("set preserve_insertion_order = true")
+    try:
+        row = connection.execute(
+            f"""
+            insert into {_book(group)}
+            with numbered as (
+                select
+                    row_number() over () as position,
+                    case {first} end as field,
+                    case {length} end as value_length,
+                    {inside} as line_ends
+                from {_scan(group, read.file)}
+            ),
+            placed as (
+                select
+                    position,
+                    field,
+                    value_length,
+                    position + sum(line_ends) over (order by position rows unbounded preceding) - line_ends
+                        as rows_and_line_ends
+                from numbered
+            ),
+            rejects as (
+                select
+                    number - row_number() over (order by number) as rows_before,
+                    lines
+                from (
+                    select
+                        line - 1 as number,
+                        1 + length(any_value(trim(csv_line, chr(13) || chr(10))))
+                            - length(replace(any_value(trim(csv_line, chr(13) || chr(10))), chr(10), '')) as lines
+                    from {read.rejects}
+                    group by line
+                    union all
+                    select unnest($blank_lines) - $header_lines, 1
+                )
+            ),
+            too_long as (
+                select
+                    field,
+                    value_length,
+                    rows_and_line_ends + $header_lines
+                        + coalesce((select sum(lines) from rejects where rows_before < position), 0) as line_number
+                from placed
+                where field is not null
+            )
+            select
+                $load_id, $source, $table, $key, {line}, $names[field + 1], 'value_too_long',
+                'the value has ' || value_length || ' bytes, the column takes ' || $widths[field + 1],
+                value_length, $now
+            from too_long
+            """,
+            {
+                "address": _literal_path(read.file.address),
+                "header_lines": group.header_lines,
+                "blank_lines": list(read.blank_lines),
+                "load_id": group.load_id,
+                "source": group.table.source,
+                "table": group.table.name,
+                "key": read.file.key,
+                "names": list(group.names),
+                "widths": list(group.widths),
+                "now": group.loaded_at,
+            },
+        ).fetchone()
+    finally:
+        connection.execute("set preserve_insertion_order = false")
+    assert row is not None
+    return int(row[0])
+
+
+def _book(group: LoadGroup) -> str:
+    # The books lie beside the raw schema under the same prefix.
+    return quote_identifier(group.books, "load_rejects")
+
+
+def _scan(group: LoadGroup, file: FileToLoad, rejects: str | None = None) -> str:
+    """The table function that reads a file; the sniffer and the partition in the path are out of the game.
+
+    With `rejects` the bad records go to a temporary table of that name; without, they are passed over and the file is
+    read by one thread in its order.
+    """
+    columns = ", ".join(f"f{position}: 'varchar'" for position in range(len(group.fields)))
+    if rejects:
+        keep = f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{rejects}_scans', rejects_limit = 0"
+    else:
+        keep = "ignore_errors = true, parallel = false"
+    return (
+        f"read_csv($address, auto_detect = false, header = false, skip = 1, columns = {{{columns}}}, delim = ',',"
+        f""" quote = '"', escape = '"', compression = '{"gzip" if file.compressed else "none"}',"""
+        f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false, {keep})"
+    )
+
+
+def _literal_path(address: str) -> str:
+    """DuckDB takes a path for a pattern; in brackets each of its special characters stands for itself."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in address)

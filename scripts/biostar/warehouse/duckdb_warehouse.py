@@ -1,0 +1,186 @@
+"""DuckDB, embedded in one file.
+
+The engine's own error texts may quote a line of the file being read, so only those of kinds that cannot are passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from biostar.errors import BiostarError, ConfigurationError, DataError, WarehouseError
+from biostar.warehouse.base import LoadGroup, ObjectCounts
+from biostar.warehouse.duckdb_csv import load_group
+from biostar.warehouse.duckdb_dialect import DuckDBDialect
+
+DEFAULT_PATH = "data/biostar.duckdb"
+DEFAULT_MEMORY = "2GB"
+DEFAULT_THREADS = "2"
+
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB|%)?", re.IGNORECASE)
+
+
+class DuckDBWarehouse:
+    """A DuckDB file, opened by this process alone."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self.dialect = DuckDBDialect()
+
+    @classmethod
+    def connect(cls, environment: Mapping[str, str], *, read_only: bool = False) -> DuckDBWarehouse:
+        """Open the file that BIOSTAR_DUCKDB_PATH names, creating it unless `read_only`.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or the file is not a DuckDB database.
+            WarehouseError: another process has it open, or it cannot be written.
+        """
+        path = database_path(environment)
+        memory = environment.get("BIOSTAR_DUCKDB_MEMORY") or DEFAULT_MEMORY
+        threads = environment.get("BIOSTAR_THREADS") or DEFAULT_THREADS
+        if not _MEMORY.fullmatch(memory.strip()):
+            raise ConfigurationError(
+                f"BIOSTAR_DUCKDB_MEMORY is '{memory}'", next_step="give it as 2GB, 512MB or the like"
+            )
+        if not threads.isascii() or not threads.isdigit() or int(threads) < 1:
+            raise ConfigurationError(f"BIOSTAR_THREADS is '{threads}'", next_step="give it as a whole number from 1")
+        try:
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(
+                str(path),
+                read_only=read_only,
+                config={
+                    "memory_limit": memory.strip(),
+                    "threads": int(threads),
+                    # Raw rows have no order of their own; keeping one costs memory.
+                    "preserve_insertion_order": False,
+                },
+            )
+            connection.execute("set TimeZone = 'UTC'")
+        except duckdb.Error as fault:
+            raise _translated(fault, str(path)) from None
+        except OSError as fault:
+            raise WarehouseError(
+                f"the folder '{path.parent}' cannot be made: {(fault.strerror or '').lower()}",
+                undone="nothing was loaded",
+                next_step="set BIOSTAR_DUCKDB_PATH to a place you can write to",
+            ) from fault
+        return cls(connection, str(path))
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """Run a statement with bound values."""
+        with self._guarded():
+            self._connection.execute(sql, list(values))
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query with bound values."""
+        with self._guarded():
+            return self._connection.execute(sql, list(values)).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit when the block ends, undo everything in it when it raises."""
+        self.execute("begin transaction")
+        try:
+            yield
+            self.execute("commit")
+        except BaseException:
+            # After a full disk the engine may have rolled back by itself, or have shut the database; then what was not
+            # committed is discarded when the file is opened next.
+            with suppress(duckdb.Error):
+                self._connection.execute("rollback")
+            raise
+
+    def columns_of(self, schema: str, table: str) -> tuple[str, ...]:
+        """Names of the columns that a table has; empty where there is no such table."""
+        rows = self.query(
+            "select column_name from information_schema.columns"
+            " where table_schema = ? and table_name = ? order by ordinal_position",
+            (schema, table),
+        )
+        return tuple(str(name) for (name,) in rows)
+
+    def read_from(self, settings: dict[str, str]) -> None:
+        """Make objects in S3 readable through httpfs; credentials are bound values and kept in memory only."""
+        from duckdb_extensions import import_extension
+
+        with self._guarded():
+            import_extension("httpfs", con=self._connection)
+            names = ", ".join(f"{name} ?" for name in settings)
+            self._connection.execute(
+                f"create or replace temporary secret landing (type s3, {names})", list(settings.values())
+            )
+
+    def load_group(self, group: LoadGroup) -> list[ObjectCounts]:
+        """Append the rows of a group to its raw table and its bad records to load_rejects."""
+        with self._guarded():
+            return load_group(self._connection, group)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as fault:
+            raise _translated(fault, self._path) from None
+
+
+def database_path(environment: Mapping[str, str]) -> Path:
+    """The file that holds the warehouse."""
+    return Path(environment.get("BIOSTAR_DUCKDB_PATH") or DEFAULT_PATH)
+
+
+def _translated(fault: duckdb.Error, path: str) -> BiostarError:
+    first_line = str(fault).partition("\n")[0]
+    text = first_line.lower()
+    undone = "nothing of the current batch is loaded"
+    if "could not set lock" in text or "conflicting lock" in text:
+        return WarehouseError(
+            f"the database '{path}' is open in another process; DuckDB lets one process write at a time",
+            undone=undone,
+            next_step="wait for the other load, build or client to end, then run the load again",
+        )
+    if "not a valid duckdb database" in text:
+        return ConfigurationError(
+            f"'{path}' is not a DuckDB database", next_step="set BIOSTAR_DUCKDB_PATH to another file"
+        )
+    if "read-only" in text or "permission denied" in text:
+        return WarehouseError(
+            f"the database '{path}' cannot be written: it, or the folder it lies in, is read-only",
+            undone=undone,
+            next_step="make it writable, or set BIOSTAR_DUCKDB_PATH to a place you can write to",
+        )
+    if "no space left" in text or "file too large" in text or "could not write" in text:
+        return WarehouseError(
+            f"the disk that holds '{path}' is full",
+            undone=undone,
+            next_step="free some space, then run the load again; it goes on where it stopped",
+        )
+    if isinstance(fault, duckdb.OutOfMemoryException):
+        return WarehouseError(
+            "DuckDB needs more memory than it may use",
+            undone=undone,
+            next_step="raise BIOSTAR_DUCKDB_MEMORY or lower BIOSTAR_THREADS, then run the load again",
+        )
+    if isinstance(fault, (duckdb.IOException, duckdb.HTTPException, duckdb.ConnectionException)):
+        return WarehouseError(f"reading or writing failed: {first_line}", undone=undone, next_step="run the load again")
+    if isinstance(fault, duckdb.CatalogException):
+        return ConfigurationError(
+            f"the tables in '{path}' are not as declared: {first_line}", undone=undone, next_step="biostar raw create"
+        )
+    if isinstance(fault, (duckdb.InvalidInputException, duckdb.ConversionException)):
+        return DataError(
+            f"DuckDB refused the data ({type(fault).__name__}); its message is withheld, as it may quote a record",
+            undone=undone,
+        )
+    return WarehouseError(f"DuckDB failed ({type(fault).__name__})", undone=undone, next_step="run the load again")
