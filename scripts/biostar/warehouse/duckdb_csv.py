@@ -204,9 +204,13 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
                 line,
                 arg_min(error_type, byte_position) as kind,
                 arg_min(column_name, byte_position) as field,
-                max(cast(regexp_extract(error_message, 'Found: (\\d+)', 1) as bigint))
-                    filter (where error_message like '%Found: %') as fields
-            from {read.rejects}
+                -- one error for each field that lacks (the first says how many there are) or is too many (the last does)
+                case when min(error_type) = 'MISSING COLUMNS' then min(found) else max(found) end as fields
+            from (
+                -- other kinds of error say no number
+                select *, cast(nullif(regexp_extract(error_message, 'Found: (\\d+)', 1), '') as bigint) as found
+                from {read.rejects}
+            )
             group by line
         )
         select
