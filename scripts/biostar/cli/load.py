@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import click
 from rich.table import Table
 
-from biostar.cli.output import console, json_option, print_json
+from biostar.cli.output import console, json_option, print_json, report_error
 from biostar.cli.raw import target_option
 from biostar.contracts import find_project, read_sources
+from biostar.errors import BiostarError
 from biostar.landing import open_landing
 from biostar.load import Batch, BatchResult, LoadReport, Plan, make_plan, run_plan
 from biostar.load.plan import LedgerEntry, books_schema, choose_tables
@@ -157,18 +158,17 @@ def _show_report(report: LoadReport, as_json: bool) -> int:
         console.print(f"nothing new: {report.skipped} objects were loaded before")
     _show_troubles(report.warnings, report.failures, ())
     if report.total("rows_rejected"):
-        console.print("next: biostar rejects, or: select * from raw_meta.load_rejects")
+        console.print("next: select * from raw_meta.load_rejects, then biostar build")
     elif report.batches:
         console.print("next: biostar build")
     return report.exit_code
 
 
-def _show_troubles(warnings: Sequence[str], failures: Sequence[object], missing: Sequence[str]) -> None:
+def _show_troubles(warnings: Sequence[str], failures: Sequence[BiostarError], missing: Sequence[str]) -> None:
     for warning in warnings:
         console.print("[yellow]warning[/]: ", end="")
         console.print(warning, markup=False)
     if missing:
         console.print(f"the landing has nothing for {', '.join(missing)}", markup=False)
     for failure in failures:
-        console.print("[bold red]error[/]: ", end="")
-        console.print(str(failure), markup=False)
+        report_error(failure.as_dict(), as_json=False)
