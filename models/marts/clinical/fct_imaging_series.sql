@@ -47,8 +47,7 @@ counted as (
         count(*) as merged_row_count,
         count(distinct instance_uid) as instance_count,
         count(distinct procedure_code) as procedure_count,
-        max(_load_id) as _load_id,
-        max(_ingest_date) as _ingest_date
+        max(_load_id) as _load_id
     from imaging_studies
     group by imaging_study_id, coalesce(series_uid, '')
 

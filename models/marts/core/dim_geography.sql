@@ -57,7 +57,7 @@ members as (
 
     select
         places.geography_key,
-        cast('US' as varchar(2)) as country_code,
+        case when places.state_code is not null then cast('US' as varchar(2)) end as country_code,
         places.state_code,
         places.state_name,
         ranked_counties.county_name,
