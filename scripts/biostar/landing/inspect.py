@@ -19,6 +19,7 @@ from biostar.errors import DataError
 from biostar.landing.header import Header, parse_header
 
 _CHUNK = 1 << 20
+_PIECE = 1 << 16
 _GZIP = b"\x1f\x8b"
 
 
@@ -182,19 +183,17 @@ class _TextOf:
         member = zlib.decompressobj(wbits=31)
         try:
             while chunk:
-                if member.eof:
-                    # Members may follow one another, as `cat a.gz b.gz` makes them; padding with zeros is allowed.
-                    chunk = chunk.lstrip(b"\0")
-                    if not chunk:
-                        chunk = self._read()
-                        continue
-                    member = zlib.decompressobj(wbits=31)
-                text = member.decompress(chunk, _CHUNK * 4)
-                chunk = member.unconsumed_tail or member.unused_data or b""
-                if text:
-                    yield text
-                if not chunk:
-                    chunk = self._read()
+                # Small pieces, so that what expands a thousandfold stays within 64 MiB.
+                for place in range(0, len(chunk), _PIECE):
+                    piece = chunk[place : place + _PIECE]
+                    while piece:
+                        if member.eof:
+                            # Members may follow one another, as `cat a.gz b.gz` makes them.
+                            member = zlib.decompressobj(wbits=31)
+                        if text := member.decompress(piece):
+                            yield text
+                        piece = member.unused_data
+                chunk = self._read()
         except zlib.error:
             raise DataError(
                 f"'{self._key}' is a damaged gzip file",

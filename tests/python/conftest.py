@@ -1,0 +1,82 @@
+"""Shared fixtures: a project to work in, and a landing with a database beside it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from biostar.cli import main
+
+PROJECT = Path(__file__).resolve().parents[2]
+SAMPLE = PROJECT / "sample_data" / "synthea_27"
+DAY = "2024-02-08"
+
+
+@dataclass
+class Outcome:
+    """What a command said: exit code, its JSON document, and everything on stderr."""
+
+    code: int
+    document: dict[str, Any]
+    words: str
+
+
+@dataclass
+class Lab:
+    """A landing and a database of one test."""
+
+    landing: Path
+    database: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def put(
+        self, table: str, content: bytes | str, *, day: str = DAY, name: str = "part.csv", zipped: bool = False
+    ) -> Path:
+        """Deliver an object."""
+        path = self.landing / "ehr" / table / f"ingest_date={day}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = content.encode() if isinstance(content, str) else content
+        path.write_bytes(gzip.compress(content) if zipped else content)
+        return path
+
+    def run(self, *arguments: str) -> Outcome:
+        """Run a verb with --json in this process."""
+        self.capsys.readouterr()
+        code = main([*arguments, "--json"])
+        said = self.capsys.readouterr()
+        return Outcome(code, json.loads(said.out), said.err)
+
+    def load(self, *arguments: str) -> Outcome:
+        """Run `biostar load`."""
+        return self.run("load", *arguments)
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Ask the database."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(sql, list(values)).fetchall()
+
+    def rejects(self) -> list[tuple[Any, ...]]:
+        """Line, column and code of each reject."""
+        return self.query(
+            "select line_number, column_name, error_code from raw_meta.load_rejects order by object_key, line_number"
+        )
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    landing = tmp_path / "landing"
+    (landing / "ehr").mkdir(parents=True)
+    database = tmp_path / "w.duckdb"
+    for name in ("BIOSTAR_TARGET", "BIOSTAR_SCHEMA_PREFIX", "BIOSTAR_DUCKDB_MEMORY", "BIOSTAR_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(PROJECT))
+    monkeypatch.setenv("BIOSTAR_LANDING", str(landing))
+    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(database))
+    return Lab(landing, database, capsys)

@@ -1,0 +1,146 @@
+"""Bad records: each is in the book of rejects with its line, and every other record of the file loads."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Lab
+
+HEADER = "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n"
+
+
+def row(number: int, description: str = "d") -> str:
+    return f"2020-01-01,,p{number},e,{number},{description}\n"
+
+
+CASES = {
+    "too few": ("2020-01-01,,p,e\n", [("code", "missing_columns")]),
+    "too many": ("2020-01-01,,p,e,1,d,more,more\n", [(None, "too_many_columns")]),
+    "text behind a quote": ('2020-01-01,,p,e,1,"d"x\n', [("description", "broken_quotes")]),
+    "not utf-8": ("2020-01-01,,p,e,1,caf\udce9\n", [("description", "invalid_encoding")]),
+    "too long by one byte": (row(1, "x" * 513), [("description", "value_too_long")]),
+    "too long in bytes, not in characters": (row(1, "é" * 257), [("description", "value_too_long")]),
+    "an id too long": ("2020-01-01,," + "p" * 65 + ",e,1,d\n", [("patient", "value_too_long")]),
+    "a line over 4 MiB": (row(1, "x" * (5 << 20)), [(None, "line_too_long")]),
+    "two in a row": ("2020-01-01,,p,e\n" + row(1, "x" * 513), [("code", "missing_columns"), ("description", "value_too_long")]),
+    "a quote that is never closed": ('2020-01-01,,p,e,1,"d\n', [(None, "broken_quotes")]),
+}
+
+
+@pytest.mark.parametrize("bad", CASES)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_bad_record_is_located_and_the_others_load(lab: Lab, bad: str, zipped: bool) -> None:
+    text, expected = CASES[bad]
+    content = HEADER + row(1) + row(2) + text + row(3) + row(4)
+    lab.put("conditions", content.encode(errors="surrogateescape"), zipped=zipped)
+    outcome = lab.load()
+    assert outcome.code == 0
+    assert outcome.document["rows_rejected"] == len(expected)
+    assert lab.query("select patient from raw_ehr.conditions order by 1") == [("p1",), ("p2",), ("p3",), ("p4",)]
+    assert lab.rejects() == [(4 + place, column, code) for place, (column, code) in enumerate(expected)]
+    assert lab.query("select rows_read, rows_loaded, rows_rejected from raw_meta.load_ledger") == [
+        (4 + len(expected), 4, len(expected))
+    ]
+
+
+def test_the_widest_value_that_fits(lab: Lab) -> None:
+    lab.put("conditions", HEADER + row(1, "x" * 512) + row(2, "é" * 256))
+    assert lab.load().document["rows_rejected"] == 0
+
+
+def test_lines_count_as_an_editor_counts_them(lab: Lab) -> None:
+    """Values that span lines, blank lines and rejects before the record all move it down."""
+    spanning = row(1, '"a\nb\nc"')
+    lab.put(
+        "conditions",
+        HEADER + spanning + "few,1\n" + spanning + row(2, "x" * 600) + spanning + "few,2\n" + row(3, "y" * 700),
+        name="spanning.csv",
+    )
+    lab.put(
+        "conditions",
+        HEADER + "\n" + row(1) + "\n\n" + row(2, "x" * 600) + "few,1\n\n" + row(3, "x" * 600) + "\n",
+        name="with_blanks.csv",
+    )
+    lab.put(
+        "conditions",
+        (HEADER + spanning + "few,1\n" + row(2, "x" * 600)).replace("\n", "\r\n"),
+        name="z_windows.csv",
+    )
+    assert lab.load().code == 0
+    assert lab.rejects() == [
+        (5, "patient", "missing_columns"),
+        (9, "description", "value_too_long"),
+        (13, "patient", "missing_columns"),
+        (14, "description", "value_too_long"),
+        (6, "description", "value_too_long"),
+        (7, "patient", "missing_columns"),
+        (9, "description", "value_too_long"),
+        (5, "patient", "missing_columns"),
+        (6, "description", "value_too_long"),
+    ]
+
+
+def test_an_open_quote_costs_its_line_and_not_the_rest_of_the_file(lab: Lab) -> None:
+    """DuckDB alone would swallow everything up to the next quote, or to the end, and report one record or none."""
+    content = [row(number) for number in range(100_000)]
+    content[60_000] = '2020-01-01,,p,e,1,"open\n'
+    lab.put("conditions", HEADER + "".join(content))
+    outcome = lab.load()
+    assert (outcome.document["rows_loaded"], outcome.document["rows_rejected"]) == (99_999, 1)
+    assert lab.rejects() == [(60_002, None, "broken_quotes")]
+
+
+def test_an_open_quote_between_good_quotes(lab: Lab) -> None:
+    lab.put(
+        "conditions",
+        HEADER + row(1, '"q"') + row(2, '"open') + row(3) + row(4, '"q"') + row(5, "x" * 600) + row(6, "x" * 600 + "é")
+    )
+    outcome = lab.load()
+    assert lab.query("select patient from raw_ehr.conditions order by 1") == [("p1",), ("p3",), ("p4",)]
+    assert lab.rejects() == [
+        (3, None, "broken_quotes"),
+        (6, "description", "value_too_long"),
+        (7, "description", "value_too_long"),
+    ]
+    assert outcome.document["rows_read"] == 6
+
+
+def test_no_value_of_a_record_is_written_down(lab: Lab) -> None:
+    secret = "Zzyzx-Secret"
+    lab.put(
+        "conditions",
+        (
+            HEADER + f"2020-01-01,,{secret},e\n" + f'2020-01-01,,p,e,1,"{secret}"x\n' + row(1, secret * 99)
+            + f"2020-01-01,,p,e,1,{secret}\udce9\n" + f"2020-01-01,,p,e,1,{secret},{secret}\n"
+        ).encode(errors="surrogateescape"),
+    )
+    outcome = lab.load()
+    assert outcome.document["rows_rejected"] == 5
+    written = repr(lab.query("select * from raw_meta.load_rejects")) + repr(lab.query("select * from raw_meta.load_ledger"))
+    assert secret not in written
+    assert secret not in outcome.words
+    assert secret not in repr(outcome.document)
+
+
+def test_every_record_bad(lab: Lab) -> None:
+    lab.put("conditions", HEADER + "x\n" * 1000)
+    outcome = lab.load()
+    assert (outcome.code, outcome.document["rows_loaded"], outcome.document["rows_rejected"]) == (0, 0, 1000)
+    assert [line for line, _, _ in lab.rejects()] == list(range(2, 1002))
+
+
+def test_a_file_larger_than_a_buffer_with_bad_records_far_apart(lab: Lab) -> None:
+    rows = [row(number, '"two\nlines"' if number % 7 == 0 else "x" * 300) for number in range(300_000)]
+    rows[1000] = "few\n"
+    rows[150_000] = row(1, "z" * 513)
+    rows[299_999] = "a,b,c,d,e,f,g,h\n"
+    lines = [2]
+    for text in rows:
+        lines.append(lines[-1] + text.count("\n"))
+    lab.put("conditions", HEADER + "".join(rows))
+    outcome = lab.load()
+    assert outcome.document["rows_loaded"] == 299_997
+    assert lab.rejects() == [
+        (lines[1000], "stop", "missing_columns"),
+        (lines[150_000], "description", "value_too_long"),
+        (lines[299_999], None, "too_many_columns"),
+    ]
