@@ -49,12 +49,16 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("late_row", "stands", "the row comes one or two drops late"),
     Defect("child_before_parent", "stands", "the patient comes one or two drops after what refers to it"),
 )
+LATE_KINDS = ("late_row", "child_before_parent")
 BY_KIND = {defect.kind: defect for defect in DEFECTS}
 RESENT_FILE = "resent_file"
 RESENT_TABLES = ("claims_transactions", "immunizations", "observations", "payer_transitions", "supplies")
 """Tables whose rows no later event changes, so that a file of theirs can come again and mean nothing."""
 
 MAX_RATE = 1 / len(DEFECTS)
+LOTS = 1_000_000_007
+"""A lot is a whole number from 0 to below it."""
+
 OVERLONG = 1200
 """Characters of an over-long text: more than the widest column declares (1024)."""
 
@@ -80,13 +84,15 @@ def kinds_of(table: TableSpec, drops: int) -> tuple[str, ...]:
     return tuple(defect.kind for defect in DEFECTS if possible[defect.kind])
 
 
-def defect_expression(table: TableSpec, rate: float, drops: int, seed: int) -> str:
-    """SQL: the kind that hits the row, or null."""
-    kinds = kinds_of(table, drops)
-    if rate == 0 or not kinds:
-        return "cast(null as varchar)"
-    lot = f"roll('{seed}|{table.name}|' || c_i || '|' || rn || '|defect')"
+def defect_lot(table: TableSpec, rate: float, seed: int) -> str:
+    """SQL over clone and row: the lot that decides whether a defect hits it, and which."""
+    return f"roll('{seed}|{table.name}|' || c_i || '|' || rn || '|defect')" if rate else "null"
+
+
+def defect_kind(table: TableSpec, rate: float, drops: int) -> str:
+    """SQL over the column lot: the kind that may hit the row, or null."""
+    kinds = kinds_of(table, drops) if rate else ()
     branches = " ".join(
-        f"when lot < {round((number + 1) * rate * 1_000_000_007)} then '{kind}'" for number, kind in enumerate(kinds)
+        f"when lot < {round((number + 1) * rate * LOTS)} then '{kind}'" for number, kind in enumerate(kinds)
     )
-    return f"(select case {branches} end from (select {lot} as lot))"
+    return f"case {branches} end" if kinds else "cast(null as varchar)"

@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biostar.sample.base import LEVELS
-from biostar.sample.defects import BAD_BYTE, EXTRA_COMMA, LOST_COMMA, OVERLONG, defect_expression
+from biostar.sample.defects import (
+    BAD_BYTE,
+    EXTRA_COMMA,
+    LATE_KINDS,
+    LOST_COMMA,
+    LOTS,
+    OVERLONG,
+    defect_kind,
+    defect_lot,
+)
 from biostar.sample.tables import NEWEST_HEADER, TableSpec
 
 
@@ -48,10 +57,10 @@ class World:
         return self.drops - 1 + len(self.added)
 
 
-def delivered_rows(table: TableSpec, world: World, drop: int, low: int, high: int) -> str:
+def delivered_rows(table: TableSpec, world: World, drop: int, low: int, high: int, with_prices: bool = True) -> str:
     """SQL: clone and row of what the drop holds, for clones numbered from low to below high, in order.
 
-    It has the columns of the clone (c.*), of the row (b.*), and first_no, change_no (drops in which it becomes known
+    It has the columns of the clone (c_…), of the row (b_…) and its prices (p_…), and first_no, change_no (drops in which it becomes known
     and changes), defect, corrected, is_known (before), and copy_no (0, or 1 for a second row).
     """
     entity = {"patient": "clones", "region": "regions", "single": "only_one"}[table.entity]
@@ -64,48 +73,55 @@ def delivered_rows(table: TableSpec, world: World, drop: int, low: int, high: in
         change = f"b_first_day + c_shift + {lag}"
     elif table.name == "patients":
         change = "c_move_day"
-    key = f"rn * {LEVELS + 1} + c_level" if table.priced else "rn"
-    late = ""
-    defect = defect_expression(table, world.defect_rate, world.drops, world.seed)
+    prices = ""
+    if table.priced and with_prices:
+        prices = f"inner join price_{table.name} as p on p_k = rn * {LEVELS + 1} + c_level"
+    # A defect hits rows that are delivered once; what comes late still comes by the last drop of the sample.
+    may_be_hit = "(change_day is null or change_day <= known_day) and not b_shares_key"
+    late = "0"
     if world.defect_rate and world.drops > 1:
-        late = f"""
-            + case
-                when defect in ('late_row', 'child_before_parent')
-                    then least(1 + (c_i + rn) % 2, {world.drops - 1} - greatest(known_day - {world.first_known_day}, 0))
-                else 0
-            end"""
-    single = "(change_day is null or change_day <= known_day) and not b_shares_key"
-    if world.drops > 1:
-        single += (
-            f" and (kind not in ('late_row', 'child_before_parent')"
-            f" or known_day - {world.first_known_day} < {world.drops - 1})"
+        may_be_hit += f" and (kind not in {LATE_KINDS} or natural_no < {world.drops - 1})"
+        late = (
+            f"case when defect in {LATE_KINDS}"
+            f" then least(1 + (c_i + rn) % 2, {world.drops - 1} - natural_no) else 0 end"
         )
-    corrected, corrected_now = _corrections(table, world, drop)
-    last_day = world.first_known_day + drop
-    copies = ""
+    copies = "0"
     if world.defect_rate:
         copies = "unnest(range(case when defect in ('exact_copy', 'conflicting_copy') then 2 else 1 end))"
+    corrected, corrected_now = _corrections(table, world, drop)
     return f"""
 with spread as (
     select c.*, unnest(range(span.first_rn, span.end_rn)) as rn
-    from {entity} as c inner join span_{table.name} as span on span.p = c_p
+    from {entity} as c
+    inner join span_{table.name} as span on span.p = c_p
     where c_i >= {low} and c_i < {high}
 ),
 dated as (
     select
         *,
-        {first} as known_day, {change} as change_day, {defect} as kind
-    from spread as c inner join base_{table.name} as b on b_k = {key}
+        {first} as known_day,
+        {change} as change_day,
+        {defect_lot(table, world.defect_rate, world.seed)} as lot
+    from spread
+    inner join base_{table.name} as b on b_rn = rn
+    {prices}
+),
+timed as (
+    select
+        *,
+        greatest(known_day - {world.first_known_day}, 0) as natural_no,
+        {defect_kind(table, world.defect_rate, world.drops)} as kind
+    from dated
+    where known_day <= {world.first_known_day + drop}
 ),
 judged as (
-    select *, case when {single} then kind end as defect
-    from dated
-    where known_day <= {last_day}
+    select *, case when {may_be_hit} then kind end as defect
+    from timed
 ),
 numbered as (
     select
         *,
-        greatest(known_day - {world.first_known_day}, 0) {late} as first_no,
+        natural_no + {late} as first_no,
         case
             when change_day > greatest(known_day, {world.first_known_day}) then change_day - {world.first_known_day}
         end as change_no
@@ -117,9 +133,12 @@ known as (
     where first_no <= {drop}
 ),
 held as (
-    select * from known where first_no = {drop} or change_no = {drop} or corrected_now
+    select *
+    from known
+    where first_no = {drop} or change_no = {drop} or corrected_now
 )
-select *, {copies or "0"} as copy_no from held
+select *, {copies} as copy_no
+from held
 """
 
 
@@ -135,7 +154,7 @@ def _corrections(table: TableSpec, world: World, drop: int) -> tuple[str, str]:
 
 def _is_corrected(table: TableSpec, world: World, day: AddedDay) -> str:
     lot = f"roll('{world.seed}|{table.name}|' || c_i || '|' || b_key_rn || '|corrected {day.drop}')"
-    return f"(first_no < {day.drop} and defect is null and {lot} < {round(day.changed * 1_000_000_007)})"
+    return f"(first_no < {day.drop} and defect is null and {lot} < {round(day.changed * LOTS)})"
 
 
 def _moves(table: TableSpec, world: World, drop: int) -> str:
@@ -208,6 +227,8 @@ def _true_value(table: TableSpec, world: World, drop: int, column: str) -> str:
         value = f"rekey(c_salt, b_{column})"
     elif column in table.region_ids:
         value = f"rekey(c_region_salt, b_{column})"
+    elif column in table.money:
+        value = f"p_{column}"
     else:
         value = f"b_{column}"
     as_of = world.first_known_day + drop

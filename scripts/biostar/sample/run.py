@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date, timedelta
-from math import ceil, isqrt
+from math import ceil
 from pathlib import Path
 
 import duckdb
@@ -32,7 +32,6 @@ LAST_INGEST_DATE = date(2024, 2, 8)
 """Ingest date of the last drop of a sample: the day after the last event of the shipped data is known."""
 
 EPOCH = date(1970, 1, 1)
-REAL_PATIENTS = 27
 BLOCK = 2500
 """Clones in one file of the first drop: at most about 230 MB."""
 
@@ -108,12 +107,11 @@ class _Sample:
 
     @property
     def world(self) -> World:
-        last = (LAST_INGEST_DATE - timedelta(days=1) - EPOCH).days
         return World(
             seed=self.options.seed,
             header=self.options.header,
             defect_rate=self.options.defects,
-            first_known_day=last - (self.options.days - 1),
+            first_known_day=self.population.last_day - (self.options.days - 1),
             drops=self.options.days,
             added=self.added,
         )
@@ -124,8 +122,13 @@ class _Sample:
         return tuple(first + timedelta(days=number) for number in range(self.world.last_drop + 1))
 
     @property
-    def clones(self) -> int:
-        return self.added[-1].end_i if self.added else self.options.patients
+    def population(self) -> base.Population:
+        return base.Population(
+            seed=self.options.seed,
+            patients=self.options.patients,
+            last_day=(LAST_INGEST_DATE - timedelta(days=1) - EPOCH).days,
+            added=tuple((day.first_i, day.end_i) for day in self.added),
+        )
 
 
 def write_sample(
@@ -273,36 +276,10 @@ def _open_sample(options: SampleOptions, added: tuple[AddedDay, ...], threads: i
     try:
         connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
         sample = _Sample(options, added, connection)
-        connection.execute(base.MACROS)
-        sample.headers = base.read_sources(connection, folder)
-        connection.execute(base.list_macros(connection, options.patients))
-        connection.execute("create table added (day integer, first_i integer, end_i integer)")
-        for number, day in enumerate(added, start=1):
-            connection.execute("insert into added values (?, ?, ?)", [number, day.first_i, day.end_i])
-        connection.execute(
-            base.CLONES.format(
-                seed=f"'{options.seed}'",
-                patients=sample.clones,
-                registered_before=options.patients,
-                levels=base.LEVELS,
-                regions=_regions(options.patients),
-                shift_range=2 * base.MAX_SHIFT_DAYS + 1,
-                max_shift=base.MAX_SHIFT_DAYS,
-                last_day=(LAST_INGEST_DATE - timedelta(days=1) - EPOCH).days,
-                never=base.NEVER,
-            )
-        )
-        base.make_base(connection)
+        sample.headers = base.make_base(connection, folder, sample.population)
         yield sample
     finally:
         connection.close()
-
-
-def _regions(patients: int) -> int:
-    """Regions, each with organizations and providers of its own: they grow as the square root of the patients."""
-    rounds = -(-patients // REAL_PATIENTS)
-    root = isqrt(rounds)
-    return max(1, root if root * root == rounds else root + 1)
 
 
 def _write_drops(
@@ -324,9 +301,9 @@ def _write_table(sample: _Sample, to: Path, table: TableSpec, drop: int) -> list
     folder = to / "ehr" / table.name / f"ingest_date={sample.drop_dates[drop].isoformat()}"
     folder.mkdir(parents=True)
     columns = file_columns(table, world, drop, sample.headers[table.name])
-    step = BLOCK if drop == 0 and table.entity == "patient" else sample.clones
+    step = BLOCK if drop == 0 and table.entity == "patient" else sample.population.clones
     paths = []
-    for part, low in enumerate(range(0, sample.clones, step)):
+    for part, low in enumerate(range(0, sample.population.clones, step)):
         path = folder / f"{table.name}-{part:03d}.csv"
         rows = delivered_rows(table, world, drop, low, low + step)
         copied = sample.connection.execute(
@@ -352,7 +329,7 @@ def _count(sample: _Sample, table: TableSpec, drop: int) -> DropCount:
     rows = sample.connection.execute(
         f"""
         select defect, first_no < {drop}, {later_deliveries(table, world, drop)}, count(*)
-        from ({delivered_rows(table, world, drop, 0, sample.clones)})
+        from ({delivered_rows(table, world, drop, 0, sample.population.clones, with_prices=False)})
         group by all
         """
     ).fetchall()

@@ -352,9 +352,9 @@ TABLES: tuple[TableSpec, ...] = (
         custom={
             "status1": "case when c_open then 'BILLED' else b_status1 end",
             "statusp": "case when c_open then 'BILLED' else b_statusp end",
-            "outstanding1": "case when c_open and b_primarypatientinsuranceid <> '0' then b_charged"
+            "outstanding1": "case when c_open and b_primarypatientinsuranceid <> '0' then p_charged"
             " else b_outstanding1 end",
-            "outstandingp": "case when c_open and b_primarypatientinsuranceid = '0' then b_charged"
+            "outstandingp": "case when c_open and b_primarypatientinsuranceid = '0' then p_charged"
             " else b_outstandingp end",
         },
         correction=("lastbilleddatep", _LATER),
