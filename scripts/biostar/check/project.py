@@ -1,0 +1,242 @@
+"""What a dbt project sends to Redshift: compiled models, snapshots and tests, declared tables, hooks, the loader's DDL.
+
+dbt compiles in this process, for the target `redshift`, without a connection, into a target folder of its own, so that
+a build on DuckDB is left alone. Tables are created by dbt from the contracts; the gate checks the DDL that follows
+from a contract beside the query that fills the table.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from biostar.check.gate import check_sql
+from biostar.check.inspection import Options
+from biostar.check.model import Finding, StatementReport, page_url, rules
+from biostar.errors import ConfigurationError
+
+_QUERIES = {"model", "snapshot", "test"}
+_PLACEHOLDER = {"method": "database", "host": "localhost", "port": "5439"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text to check and how."""
+
+    name: str
+    sql: str
+    options: Options
+    in_transaction: bool = False
+    first_line: int = 1
+
+
+def compile_project(project: Path, target_path: Path) -> dict[str, Any]:
+    """The manifest of the project, compiled for Redshift without a connection.
+
+    Raises ConfigurationError with dbt's own words where the project doesn't compile.
+    """
+    from dbt.cli.main import dbtRunner
+
+    arguments = [
+        "--quiet",
+        "compile",
+        "--target",
+        "redshift",
+        "--no-introspect",
+        "--no-populate-cache",
+        "--project-dir",
+        str(project),
+        "--target-path",
+        str(target_path),
+    ]
+    if "DBT_PROFILES_DIR" not in os.environ and (project / "profiles" / "profiles.yml").exists():
+        arguments += ["--profiles-dir", str(project / "profiles")]
+    result = dbtRunner().invoke(arguments)
+    if not result.success:
+        raise ConfigurationError(
+            f"dbt could not compile the project for redshift: {_why(result)}",
+            undone="nothing was checked",
+            next_step="dbt compile --target redshift --no-introspect --no-populate-cache",
+        )
+    return read_manifest(target_path)
+
+
+def _why(result: Any) -> str:
+    if result.exception is not None:
+        return str(result.exception).strip().splitlines()[0]
+    failed = [str(node.message).strip() for node in result.result or [] if str(node.status) == "error"]
+    return failed[0].splitlines()[0] if failed else "see dbt's log"
+
+
+def read_manifest(target_path: Path) -> dict[str, Any]:
+    """The manifest that a compilation left behind."""
+    path = target_path / "manifest.json"
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no compiled project in {target_path}",
+            undone="nothing was checked",
+            next_step="biostar check, without --no-compile",
+        )
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def project_texts(manifest: dict[str, Any], project: Path, target_path: Path, base: Options) -> Iterator[Text]:
+    """Every text of the project with the options that apply to it."""
+    columns = known_columns(manifest)
+    package = manifest["metadata"]["project_name"]
+    for node in manifest["nodes"].values():
+        if node["package_name"] != package or node["resource_type"] not in _QUERIES:
+            continue
+        name, sql = _compiled(node, package, project, target_path)
+        if sql is None:
+            continue
+        model = node["resource_type"] == "model"
+        contract = _contract(node)
+        yield Text(
+            name,
+            sql,
+            Options(
+                strict=base.strict,
+                allow_functions=base.allow_functions,
+                columns=columns,
+                contract=contract if model else None,
+                portable=True,
+            ),
+        )
+        if contract and node["config"].get("materialized") in {"table", "incremental"}:
+            yield Text(
+                _relative(node["patch_path"] or node["original_file_path"], project),
+                table_ddl(node),
+                base,
+            )
+        for when, hook in _hooks(node):
+            yield Text(f"{node['original_file_path']} ({when})", hook["sql"], base, bool(hook.get("transaction", True)))
+    yield from _loader_texts(base)
+
+
+def check_project(
+    manifest: dict[str, Any], project: Path, target_path: Path, base: Options
+) -> dict[str, list[StatementReport]]:
+    """The verdict on each statement of the project, by file."""
+    reports: dict[str, list[StatementReport]] = {}
+    for text in project_texts(manifest, project, target_path, base):
+        reports.setdefault(text.name, []).extend(check_sql(text.sql, text.options, in_transaction=text.in_transaction))
+    package = manifest["metadata"]["project_name"]
+    for node in manifest["nodes"].values():
+        if node["package_name"] != package or node["resource_type"] != "model":
+            continue
+        if node["config"].get("materialized") in {"table", "incremental"} and _contract(node) is None:
+            name = node["original_file_path"]
+            report = StatementReport(1, "create table as", page_url("r_CREATE_TABLE_AS"))
+            report.findings.append(_without_contract(base))
+            reports.setdefault(name, []).append(report)
+    return reports
+
+
+def _without_contract(options: Options) -> Finding:
+    rule = rules()["ctas"]
+    level = "refused" if options.strict else "warning"
+    return Finding("ctas", rule.by, level, 1, 1, rule.title, rule.page, rule.instead)  # type: ignore[arg-type]
+
+
+def known_columns(manifest: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The declared types of every relation's columns, by `database.schema.name` as compiled SQL names it."""
+    found: dict[str, dict[str, str]] = {}
+    for node in [*manifest["nodes"].values(), *manifest["sources"].values()]:
+        relation = node.get("relation_name")
+        if not relation:
+            continue
+        types = {
+            name.strip('"').lower(): column["data_type"].lower()
+            for name, column in (node.get("columns") or {}).items()
+            if column.get("data_type")
+        }
+        if types:
+            found[relation.replace('"', "").lower()] = types
+    return found
+
+
+def table_ddl(node: dict[str, Any]) -> str:
+    """The CREATE TABLE that dbt-redshift sends for a contracted model."""
+    config = node["config"]
+    lines = []
+    for name, column in node["columns"].items():
+        constraints = "".join(f" {_constraint(each)}" for each in column.get("constraints") or [])
+        written = f'"{name}"' if column.get("quote") else name
+        lines.append(f"    {written} {column['data_type']}{constraints}")
+    dist, sort = config.get("dist"), config.get("sort")
+    options = ""
+    if dist in {"all", "even"}:
+        options += f"\ndiststyle {dist}"
+    elif dist and dist != "auto":
+        options += f"\ndiststyle key distkey ({dist})"
+    if sort:
+        keys = [sort] if isinstance(sort, str) else sort
+        options += f"\n{config.get('sort_type') or 'compound'} sortkey ({', '.join(keys)})"
+    relation = node.get("relation_name") or node["name"]
+    return f"create table {relation} (\n" + ",\n".join(lines) + f"\n){options}"
+
+
+def _constraint(constraint: dict[str, Any]) -> str:
+    kind = str(constraint.get("type") or "")
+    if kind == "foreign_key":
+        target = constraint.get("to")
+        listed = f" ({', '.join(constraint.get('to_columns') or [])})" if constraint.get("to_columns") else ""
+        return f"references {target}{listed}" if target else f"references {constraint.get('expression') or ''}"
+    return kind.replace("_", " ") if kind in {"not_null", "primary_key", "unique"} else ""
+
+
+def _contract(node: dict[str, Any]) -> dict[str, str] | None:
+    if not (node["config"].get("contract") or {}).get("enforced"):
+        return None
+    return {
+        name.strip('"').lower(): (column.get("data_type") or "").lower() for name, column in node["columns"].items()
+    }
+
+
+def _compiled(node: dict[str, Any], package: str, project: Path, target_path: Path) -> tuple[str, str | None]:
+    path = node.get("compiled_path")
+    sql = node.get("compiled_code")
+    if path is None or sql is None:
+        return str(node["original_file_path"]), None
+    file = Path(path)
+    if not file.is_absolute():
+        file = project / file
+    return _relative(str(file), project), sql
+
+
+def _relative(path: str, project: Path) -> str:
+    plain = re.sub(r"^\w+://", "", path)
+    file = Path(plain)
+    if file.is_absolute() and file.is_relative_to(project):
+        return str(file.relative_to(project))
+    return plain
+
+
+def _hooks(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Hooks, with the relation put in; what else they have of Jinja is refused as such, since nobody compiled it."""
+    for when in ("pre-hook", "post-hook"):
+        for hook in node["config"].get(when) or []:
+            sql = re.sub(r"\{\{\s*this\s*\}\}", node.get("relation_name") or node["name"], hook["sql"])
+            if sql.strip():
+                yield when, {**hook, "sql": sql}
+
+
+def _loader_texts(base: Options) -> Iterator[Text]:
+    """The DDL of the raw tables, as `biostar raw ddl --target redshift` prints it."""
+    try:
+        contracts = importlib.import_module("biostar.contracts")
+    except ModuleNotFoundError as missing:
+        if missing.name != "biostar.contracts":
+            raise
+        return
+    maker = getattr(contracts, "redshift_ddl", None)
+    if maker is not None:
+        yield Text("biostar raw ddl --target redshift", maker(), base)
