@@ -12,26 +12,53 @@ patients as (
 
 ),
 
+-- Whom a second payer insures as well is covered by both.
+payers as (
+
+    select
+        patient_id,
+        payer_id,
+        coverage_start_at,
+        coverage_end_at,
+        _load_id,
+        _ingest_date
+    from payer_transitions
+
+    union all
+
+    select
+        patient_id,
+        secondary_payer_id as payer_id,
+        coverage_start_at,
+        coverage_end_at,
+        _load_id,
+        _ingest_date
+    from payer_transitions
+    where secondary_payer_id is not null
+
+),
+
 -- Days are counted whole: a period covers the day on which it starts and not the day on which it ends, which belongs
--- to the period that follows. Nobody is covered after the day of death. A period whose end is not delivered has
--- lasted at least until the day of its delivery.
+-- to the period that follows. Nobody is covered after the day of death. A period whose end is not delivered, or lies
+-- outside of the calendar (9999-12-31 for "still covered"), has lasted at least until the day of its delivery.
 periods as (
 
     select
-        payer_transitions.patient_id,
-        payer_transitions.payer_id,
-        cast(payer_transitions.coverage_start_at as date) as start_date,
+        payers.patient_id,
+        payers.payer_id,
+        greatest(cast(payers.coverage_start_at as date), cast('1900-01-01' as date)) as start_date,
         least(
-            coalesce(
-                cast(payer_transitions.coverage_end_at as date),
-                cast(payer_transitions._ingest_date + 1 as date)
-            ),
+            case
+                when payers.coverage_end_at < cast('2101-01-01' as date) then cast(payers.coverage_end_at as date)
+                else cast(payers._ingest_date + 1 as date)
+            end,
             cast(patients.death_date + 1 as date)
         ) as end_date,
-        greatest(payer_transitions._load_id, patients._load_id) as _load_id
-    from payer_transitions
+        greatest(payers._load_id, patients._load_id) as _load_id
+    from payers
     left join patients
-        on payer_transitions.patient_id = patients.patient_id
+        on payers.patient_id = patients.patient_id
+    where payers.coverage_start_at < cast('2101-01-01' as date)
 
 ),
 

@@ -15,6 +15,8 @@
 -- dist: joins with the patient's ledger, coverage and encounters stay on the node; sort: questions ask for periods of service.
 -- The second hook removes a claim that was known from its ledger only, when the last of its lines moved to another.
 
+-- depends_on: {{ ref('base_ehr__claims_transactions') }}
+
 with
 
 {% if is_incremental() %}

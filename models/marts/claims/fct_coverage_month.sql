@@ -11,6 +11,9 @@
 }}
 -- dist: joins with the patient's claims stay on the node; sort: questions ask for ranges of months.
 
+-- depends_on: {{ ref('stg_ehr__payer_transitions') }}
+-- depends_on: {{ ref('stg_ehr__patients') }}
+
 with
 
 {% if is_incremental() %}

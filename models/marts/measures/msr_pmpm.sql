@@ -66,9 +66,11 @@ incurred as (
         case
             when claims.secondary_payer_paid_amount <> 0 then claims.secondary_payer_key
         end as secondary_payer_key,
-        cast(extract(year from claims.service_at) as integer) * 10000
-        + cast(extract(month from claims.service_at) as integer) * 100
-        + 1 as month_date_key,
+        -- the first day of the month; a day outside of the calendar stays -1
+        case
+            when claims.service_date_key > 0 then claims.service_date_key / 100 * 100 + 1
+            else claims.service_date_key
+        end as month_date_key,
         claims.charged_amount,
         claims.allowed_amount,
         claims.primary_payer_paid_amount,
