@@ -4,20 +4,19 @@
       rejected_rows     the rows that are refused, each with its reason
       superseded_rows   the rows that a newer delivery, or an equal row of the same delivery, replaced
 
-    Most records are delivered once. Only the contested ones (more than one good row) are ranked; the others pass by
-    an anti-join on a small set, because a window over every row takes twice as long as reading them.
+    A delivery is a load; of two loads the one with the later landing date is newer, and of the same date the one
+    loaded later. Rejected rows do not compete: an older good row stands where the newer one is bad.
 
     keep_occurrences is for sources without an id: different rows with one natural key in one delivery all stand,
-    numbered by their content. With an id only one can stand; the others are rejected as in conflict. -#}
+    numbered by their content. With an id only one can stand, the first by the hash of its content, so that every
+    run and engine picks the same; the others are rejected as in conflict.
+
+    Most records are delivered once. Only contested records (more than one row, good or not) are ranked; the others
+    pass as they are, because a window over every row takes twice as long as reading them. Which are contested is
+    told by the identities alone (identified_rows), before anything is parsed or hashed. -#}
 
 {% macro newest_versions(base, keep_occurrences=false) -%}
-    with contested as (
-
-        {{ biostar.contested_records(base) }}
-
-    ),
-
-    ranked as (
+    with ranked as (
 
         {{ biostar.ranked_versions(base) }}
 
@@ -29,11 +28,7 @@
         cast(1 as bigint) as copy_number,
         cast(1 as bigint) as occurrence_number
     from {{ base }} as base
-    where
-        base.reject_reason is null
-        and not exists (
-            select 1 from contested where contested.record_id = base.record_id
-        )
+    {{ biostar.late_filter('base.reject_reason is null and not base.is_contested') }}
 
     union all
 
@@ -50,13 +45,7 @@
 
 {% macro rejected_rows(base, keep_occurrences=false) -%}
     {%- if not keep_occurrences %}
-with contested as (
-
-    {{ biostar.contested_records(base) }}
-
-),
-
-ranked as (
+with ranked as (
 
     {{ biostar.ranked_versions(base) }}
 
@@ -84,19 +73,16 @@ select
     _ingest_date,
     _loaded_at
 from ranked
-where delivery_rank = 1 and copy_number = 1 and occurrence_number > 1
+where
+    delivery_rank = 1
+    and copy_number = 1
+    and occurrence_number > 1
     {%- endif %}
 {%- endmacro %}
 
 
 {% macro superseded_rows(base) -%}
-    with contested as (
-
-        {{ biostar.contested_records(base) }}
-
-    ),
-
-    ranked as (
+    with ranked as (
 
         {{ biostar.ranked_versions(base) }}
 
@@ -104,19 +90,19 @@ where delivery_rank = 1 and copy_number = 1 and occurrence_number > 1
 
     named as (
 
-    select
-        record_id,
-        row_hash,
-        _load_id,
-        _ingest_date,
-        first_value(_load_id) over (
-            partition by record_id
-            order by delivery_rank
-            rows between unbounded preceding and unbounded following
-        ) as superseded_by_load_id,
-        delivery_rank,
-        copy_number
-    from ranked
+        select
+            record_id,
+            row_hash,
+            _load_id,
+            _ingest_date,
+            first_value(_load_id) over (
+                partition by record_id
+                order by delivery_rank
+                rows between unbounded preceding and unbounded following
+            ) as superseded_by_load_id,
+            delivery_rank,
+            copy_number
+        from ranked
 
     )
 
@@ -128,21 +114,33 @@ where delivery_rank = 1 and copy_number = 1 and occurrence_number > 1
         superseded_by_load_id,
         delivery_rank = 1 as is_exact_copy
     from named
-    where delivery_rank > 1 or copy_number > 1
+    where
+        delivery_rank > 1
+        or copy_number > 1
 {%- endmacro %}
 
 
-{% macro contested_records(base) -%}
-    select record_id
-    from {{ base }}
-    where reject_reason is null
-    group by record_id
-    having count(*) > 1
+{#- The rows of a raw table, each with the identity of its record and whether that record has more than one row. -#}
+{% macro identified_rows(relation, record_id) -%}
+    select
+        delivered.*,
+        contested.record_id is not null as is_contested
+    from (
+        select
+            raw.*,
+            {{ record_id }} as record_id
+        from {{ relation }} as raw
+    ) as delivered
+    left join (
+        select {{ record_id }} as record_id
+        from {{ relation }}
+        group by {{ record_id }}
+        having count(*) > 1
+    ) as contested
+        on delivered.record_id = contested.record_id
 {%- endmacro %}
 
 
-{#- Needs a CTE named contested. A delivery is a load; of two loads the one with the later landing date is newer,
-    and of the same date the one loaded later. -#}
 {% macro ranked_versions(base) -%}
     select
         base.*,
@@ -159,7 +157,7 @@ where delivery_rank = 1 and copy_number = 1 and occurrence_number > 1
             order by base.row_hash
         ) as occurrence_number
     from {{ base }} as base
-    inner join contested
-        on base.record_id = contested.record_id
-    where base.reject_reason is null
+    where
+        base.reject_reason is null
+        and base.is_contested
 {%- endmacro %}

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'allergies') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'allergies'), biostar.record_hash(['patient', 'encounter', 'start', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'start', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'start', 'stop', 'patient', 'encounter', 'code', '"system"', 'description', 'type', 'category',
             'reaction1', 'description1', 'severity1', 'reaction2', 'description2', 'severity2'
         ]) }} as row_hash,
@@ -24,7 +25,7 @@ typed as (
 
         -- attributes
         {{ biostar.clean_text('code') }} as allergen_code,
-        {{ biostar.clean_text('"system"') }} as code_system,
+        {{ biostar.clean_text('"system"') }} as declared_system,
         {{ biostar.clean_text('description') }} as allergen_description,
         {{ biostar.clean_text('type') }} as allergy_type,
         {{ biostar.clean_text('category') }} as allergy_category,
@@ -39,12 +40,26 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['start', 'patient', 'code'],
-            dates=['start', 'stop']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.code_system('allergen', 'allergen_code', 'declared_system') }} as code_system,
+        {{ biostar.reject_reason(
+            required={'start': 'recorded_date', 'patient': 'patient_id', 'code': 'allergen_code'},
+            dates={'start': 'recorded_date', 'stop': 'resolved_date'},
+            periods=[('recorded_date', 'resolved_date')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'careplans') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'careplans'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'start', 'stop', 'patient', 'encounter', 'code', 'description', 'reasoncode',
             'reasondescription'
         ]) }} as row_hash,
@@ -33,12 +34,30 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id', 'start', 'patient', 'code'],
-            dates=['start', 'stop']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={
+                'id': 'careplan_id',
+                'start': 'started_date',
+                'patient': 'patient_id',
+                'code': 'careplan_code',
+            },
+            dates={'start': 'started_date', 'stop': 'stopped_date'},
+            periods=[('started_date', 'stopped_date')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

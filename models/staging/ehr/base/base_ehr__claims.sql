@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'claims') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'claims'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'patientid', 'providerid', 'primarypatientinsuranceid', 'secondarypatientinsuranceid',
             'departmentid', 'patientdepartmentid', 'diagnosis1', 'diagnosis2', 'diagnosis3', 'diagnosis4',
             'diagnosis5', 'diagnosis6', 'diagnosis7', 'diagnosis8', 'referringproviderid', 'appointmentid',
@@ -61,13 +62,41 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id', 'patientid', 'servicedate'],
-            timestamps=['currentillnessdate', 'servicedate', 'lastbilleddate1', 'lastbilleddate2', 'lastbilleddatep'],
-            amounts=['outstanding1', 'outstanding2', 'outstandingp']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        currentillnessdate as currentillnessdate_text,
+        servicedate as servicedate_text,
+        lastbilleddate1 as lastbilleddate1_text,
+        lastbilleddate2 as lastbilleddate2_text,
+        lastbilleddatep as lastbilleddatep_text,
+        outstanding1 as outstanding1_text,
+        outstanding2 as outstanding2_text,
+        outstandingp as outstandingp_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'id': 'claim_id', 'patientid': 'patient_id', 'servicedate': 'service_at'},
+            timestamps={
+                'currentillnessdate': 'current_illness_at',
+                'servicedate': 'service_at',
+                'lastbilleddate1': 'primary_last_billed_at',
+                'lastbilleddate2': 'secondary_last_billed_at',
+                'lastbilleddatep': 'patient_last_billed_at',
+            },
+            amounts={
+                'outstanding1': 'primary_outstanding_amount',
+                'outstanding2': 'secondary_outstanding_amount',
+                'outstandingp': 'patient_outstanding_amount',
+            }
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'claims_transactions') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'claims_transactions'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'claimid', 'chargeid', 'patientid', 'type', 'amount', 'method', 'fromdate', 'todate',
             'placeofservice', 'procedurecode', 'modifier1', 'modifier2', 'diagnosisref1', 'diagnosisref2',
             'diagnosisref3', 'diagnosisref4', 'units', 'departmentid', 'notes', 'unitamount',
@@ -63,14 +64,56 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id', 'claimid', 'patientid', 'type', 'fromdate'],
-            timestamps=['fromdate', 'todate'],
-            integers=['diagnosisref1', 'diagnosisref2', 'diagnosisref3', 'diagnosisref4', 'units'],
-            amounts=['amount', 'unitamount', 'payments', 'adjustments', 'transfers', 'outstanding']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        fromdate as fromdate_text,
+        todate as todate_text,
+        amount as amount_text,
+        diagnosisref1 as diagnosisref1_text,
+        diagnosisref2 as diagnosisref2_text,
+        diagnosisref3 as diagnosisref3_text,
+        diagnosisref4 as diagnosisref4_text,
+        units as units_text,
+        unitamount as unitamount_text,
+        payments as payments_text,
+        adjustments as adjustments_text,
+        transfers as transfers_text,
+        outstanding as outstanding_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={
+                'id': 'claim_transaction_id',
+                'claimid': 'claim_id',
+                'patientid': 'patient_id',
+                'type': 'transaction_type',
+                'fromdate': 'from_at',
+            },
+            timestamps={'fromdate': 'from_at', 'todate': 'to_at'},
+            integers={
+                'diagnosisref1': 'diagnosis_ref_1',
+                'diagnosisref2': 'diagnosis_ref_2',
+                'diagnosisref3': 'diagnosis_ref_3',
+                'diagnosisref4': 'diagnosis_ref_4',
+                'units': 'unit_count',
+            },
+            amounts={
+                'amount': 'transaction_amount',
+                'unitamount': 'unit_amount',
+                'payments': 'payment_amount',
+                'adjustments': 'adjustment_amount',
+                'transfers': 'transfer_amount',
+                'outstanding': 'outstanding_amount',
+            }
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'conditions') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'conditions'), biostar.record_hash(['patient', 'encounter', 'start', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'start', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'start', 'stop', 'patient', 'encounter', '"system"', 'code', 'description'
         ]) }} as row_hash,
 
@@ -22,7 +23,7 @@ typed as (
         {{ biostar.safe_date('stop') }} as abatement_date,
 
         -- attributes
-        {{ biostar.clean_text('"system"') }} as code_system,
+        {{ biostar.clean_text('"system"') }} as declared_system,
         {{ biostar.clean_text('code') }} as condition_code,
         {{ biostar.clean_text('description') }} as condition_description,
 
@@ -30,12 +31,26 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['start', 'patient', 'code'],
-            dates=['start', 'stop']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.code_system('condition', 'condition_code', 'declared_system') }} as code_system,
+        {{ biostar.reject_reason(
+            required={'start': 'onset_date', 'patient': 'patient_id', 'code': 'condition_code'},
+            dates={'start': 'onset_date', 'stop': 'abatement_date'},
+            periods=[('onset_date', 'abatement_date')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

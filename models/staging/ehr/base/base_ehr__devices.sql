@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'devices') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'devices'), biostar.record_hash(['patient', 'encounter', 'start', 'code', 'udi'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'start', 'code', 'udi']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'start', 'stop', 'patient', 'encounter', 'code', 'description', 'udi'
         ]) }} as row_hash,
 
@@ -30,12 +31,25 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['start', 'patient', 'code'],
-            timestamps=['start', 'stop']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'start': 'started_at', 'patient': 'patient_id', 'code': 'device_code'},
+            timestamps={'start': 'started_at', 'stop': 'stopped_at'},
+            periods=[('started_at', 'stopped_at')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

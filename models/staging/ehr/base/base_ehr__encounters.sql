@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'encounters') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'encounters'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'start', 'stop', 'patient', 'organization', 'provider', 'payer', 'encounterclass', 'code',
             'description', 'base_encounter_cost', 'total_claim_cost', 'payer_coverage', 'reasoncode',
             'reasondescription'
@@ -42,13 +43,33 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id', 'start', 'patient'],
-            timestamps=['start', 'stop'],
-            amounts=['base_encounter_cost', 'total_claim_cost', 'payer_coverage']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text,
+        base_encounter_cost as base_encounter_cost_text,
+        total_claim_cost as total_claim_cost_text,
+        payer_coverage as payer_coverage_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'id': 'encounter_id', 'start': 'started_at', 'patient': 'patient_id'},
+            timestamps={'start': 'started_at', 'stop': 'stopped_at'},
+            amounts={
+                'base_encounter_cost': 'base_cost_amount',
+                'total_claim_cost': 'total_claim_amount',
+                'payer_coverage': 'payer_coverage_amount',
+            },
+            periods=[('started_at', 'stopped_at')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'imaging_studies') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'imaging_studies'), biostar.record_hash(['id', 'series_uid', 'instance_uid', 'procedure_code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['id', 'series_uid', 'instance_uid', 'procedure_code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'date', 'patient', 'encounter', 'series_uid', 'bodysite_code', 'bodysite_description',
             'modality_code', 'modality_description', 'instance_uid', 'sop_code', 'sop_description',
             'procedure_code'
@@ -38,12 +39,23 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id', 'date', 'patient'],
-            timestamps=['date']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        date as date_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'id': 'imaging_study_id', 'date': 'studied_at', 'patient': 'patient_id'},
+            timestamps={'date': 'studied_at'}
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'immunizations') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'immunizations'), biostar.record_hash(['patient', 'encounter', 'date', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'date', 'patient', 'encounter', 'code', 'description', 'base_cost'
         ]) }} as row_hash,
 
@@ -31,13 +32,25 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['date', 'patient', 'code'],
-            timestamps=['date'],
-            amounts=['base_cost']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        date as date_text,
+        base_cost as base_cost_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'date': 'administered_at', 'patient': 'patient_id', 'code': 'vaccine_code'},
+            timestamps={'date': 'administered_at'},
+            amounts={'base_cost': 'base_cost_amount'}
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

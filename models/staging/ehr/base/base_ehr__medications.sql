@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'medications') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'medications'), biostar.record_hash(['patient', 'encounter', 'start', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'start', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'start', 'stop', 'patient', 'payer', 'encounter', 'code', 'description', 'base_cost',
             'payer_coverage', 'dispenses', 'totalcost', 'reasoncode', 'reasondescription'
         ]) }} as row_hash,
@@ -39,14 +40,35 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['start', 'patient', 'code'],
-            timestamps=['start', 'stop'],
-            integers=['dispenses'],
-            amounts=['base_cost', 'payer_coverage', 'totalcost']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text,
+        base_cost as base_cost_text,
+        payer_coverage as payer_coverage_text,
+        dispenses as dispenses_text,
+        totalcost as totalcost_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'start': 'started_at', 'patient': 'patient_id', 'code': 'medication_code'},
+            timestamps={'start': 'started_at', 'stop': 'stopped_at'},
+            integers={'dispenses': 'dispense_count'},
+            amounts={
+                'base_cost': 'base_cost_amount',
+                'payer_coverage': 'payer_coverage_amount',
+                'totalcost': 'total_cost_amount',
+            },
+            periods=[('started_at', 'stopped_at')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

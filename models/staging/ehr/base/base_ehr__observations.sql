@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'observations') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'observations'), biostar.record_hash(['patient', 'encounter', 'date', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'date', 'patient', 'encounter', 'category', 'code', 'description', 'value', 'units', 'type'
         ]) }} as row_hash,
 
@@ -32,12 +33,23 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['date', 'patient', 'code'],
-            timestamps=['date']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        date as date_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'date': 'observed_at', 'patient': 'patient_id', 'code': 'observation_code'},
+            timestamps={'date': 'observed_at'}
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'organizations') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'organizations'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'name', 'address', 'city', 'state', 'zip', 'lat', 'lon', 'phone', 'revenue', 'utilization',
             'npi'
         ]) }} as row_hash,
@@ -36,14 +37,28 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id'],
-            integers=['utilization'],
-            amounts=['revenue'],
-            coordinates=['lat', 'lon']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        lat as lat_text,
+        lon as lon_text,
+        revenue as revenue_text,
+        utilization as utilization_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'id': 'organization_id'},
+            integers={'utilization': 'encounter_count'},
+            amounts={'revenue': 'revenue_amount'},
+            coordinates={'lat': 'latitude', 'lon': 'longitude'}
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

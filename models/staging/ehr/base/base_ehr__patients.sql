@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'patients') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'patients'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'birthdate', 'deathdate', 'ssn', 'drivers', 'passport', 'prefix', 'first', 'middle',
             'last', 'suffix', 'maiden', 'marital', 'race', 'ethnicity', 'gender', 'birthplace', 'address',
             'city', 'state', 'county', 'fips', 'zip', 'lat', 'lon', 'healthcare_expenses',
@@ -56,14 +57,36 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id', 'birthdate'],
-            dates=['birthdate', 'deathdate'],
-            amounts=['healthcare_expenses', 'healthcare_coverage', 'income'],
-            coordinates=['lat', 'lon']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        birthdate as birthdate_text,
+        deathdate as deathdate_text,
+        lat as lat_text,
+        lon as lon_text,
+        healthcare_expenses as healthcare_expenses_text,
+        healthcare_coverage as healthcare_coverage_text,
+        income as income_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'id': 'patient_id', 'birthdate': 'birth_date'},
+            dates={'birthdate': 'birth_date', 'deathdate': 'death_date'},
+            amounts={
+                'healthcare_expenses': 'healthcare_expenses_amount',
+                'healthcare_coverage': 'healthcare_coverage_amount',
+                'income': 'income_amount',
+            },
+            coordinates={'lat': 'latitude', 'lon': 'longitude'},
+            periods=[('birth_date', 'death_date')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'payer_transitions') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'payer_transitions'), biostar.record_hash(['patient', 'start_date', 'payer'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'start_date', 'payer']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'patient', 'memberid', 'start_date', 'end_date', 'payer', 'secondary_payer', 'plan_ownership',
             'owner_name'
         ]) }} as row_hash,
@@ -32,12 +33,29 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['patient', 'start_date', 'payer'],
-            timestamps_or_years=['start_date', 'end_date']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start_date as start_date_text,
+        end_date as end_date_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={
+                'patient': 'patient_id',
+                'start_date': 'coverage_start_at',
+                'payer': 'payer_id',
+            },
+            timestamps_or_years={'start_date': 'coverage_start_at', 'end_date': 'coverage_end_at'},
+            periods=[('coverage_start_at', 'coverage_end_at')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

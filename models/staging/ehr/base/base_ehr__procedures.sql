@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'procedures') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'procedures'), biostar.record_hash(['patient', 'encounter', 'start', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'start', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'start', 'stop', 'patient', 'encounter', '"system"', 'code', 'description', 'base_cost',
             'reasoncode', 'reasondescription'
         ]) }} as row_hash,
@@ -23,7 +24,7 @@ typed as (
         {{ biostar.safe_timestamp('stop') }} as stopped_at,
 
         -- attributes
-        {{ biostar.clean_text('"system"') }} as code_system,
+        {{ biostar.clean_text('"system"') }} as declared_system,
         {{ biostar.clean_text('code') }} as procedure_code,
         {{ biostar.clean_text('description') }} as procedure_description,
         {{ biostar.clean_text('reasoncode') }} as reason_code,
@@ -36,13 +37,28 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['start', 'patient', 'code'],
-            timestamps=['start', 'stop'],
-            amounts=['base_cost']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        start as start_text,
+        stop as stop_text,
+        base_cost as base_cost_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.code_system('procedure', 'procedure_code', 'declared_system') }} as code_system,
+        {{ biostar.reject_reason(
+            required={'start': 'started_at', 'patient': 'patient_id', 'code': 'procedure_code'},
+            timestamps={'start': 'started_at', 'stop': 'stopped_at'},
+            amounts={'base_cost': 'base_cost_amount'},
+            periods=[('started_at', 'stopped_at')]
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'providers') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'providers'), biostar.clean_text('id')) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.clean_text('id') }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'id', 'organization', 'name', 'gender', 'speciality', 'address', 'city', 'state', 'zip', 'lat',
             'lon', 'utilization', 'procedures', 'npi'
         ]) }} as row_hash,
@@ -38,13 +39,27 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['id'],
-            integers=['utilization', 'procedures'],
-            coordinates=['lat', 'lon']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        lat as lat_text,
+        lon as lon_text,
+        utilization as utilization_text,
+        procedures as procedures_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'id': 'provider_id'},
+            integers={'utilization': 'encounter_count', 'procedures': 'procedure_count'},
+            coordinates={'lat': 'latitude', 'lon': 'longitude'}
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged

@@ -1,6 +1,6 @@
 with source as (
 
-    select * from {{ source('raw_ehr', 'supplies') }}
+    {{ biostar.identified_rows(source('raw_ehr', 'supplies'), biostar.record_hash(['patient', 'encounter', 'date', 'code'])) }}
 
 ),
 
@@ -8,8 +8,9 @@ typed as (
 
     select
         -- identity
-        {{ biostar.record_hash(['patient', 'encounter', 'date', 'code']) }} as record_id,
-        {{ biostar.record_hash([
+        record_id,
+        is_contested,
+        {{ biostar.row_hash([
             'date', 'patient', 'encounter', 'code', 'description', 'quantity'
         ]) }} as row_hash,
 
@@ -31,13 +32,25 @@ typed as (
         _load_id,
         _ingest_date,
         _loaded_at,
-        {{ biostar.reject_reason(
-            required=['date', 'patient', 'code'],
-            timestamps=['date'],
-            integers=['quantity']
-        ) }} as reject_reason
+
+        -- what was parsed, as delivered
+        date as date_text,
+        quantity as quantity_text
     from source
+
+),
+
+judged as (
+
+    select
+        typed.*,
+        {{ biostar.reject_reason(
+            required={'date': 'supplied_at', 'patient': 'patient_id', 'code': 'supply_code'},
+            timestamps={'date': 'supplied_at'},
+            integers={'quantity': 'supply_quantity'}
+        ) }} as reject_reason
+    from typed
 
 )
 
-select * from typed
+select * from judged
