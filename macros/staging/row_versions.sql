@@ -127,9 +127,9 @@ where
         contested.record_id is not null as is_contested
     from (
         select
-            raw.*,
+            landed.*,
             {{ record_id }} as record_id
-        from {{ relation }} as raw
+        from {{ relation }} as landed
     ) as delivered
     left join (
         select {{ record_id }} as record_id
