@@ -7,6 +7,7 @@ No ledger, no rejects, no history, no keys: what is left is what the disk and th
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ from biostar.project import project_root
 
 def main(landing: Path, ours: Path) -> None:
     """Read the landing with the types of our staging models, then copy every table of our database."""
-    types = staging_types(ours)
+    types = staging_types()
     with tempfile.TemporaryDirectory(dir=ours.parent) as folder:
         floor = duckdb.connect(str(Path(folder) / "floor.duckdb"))
         floor.execute("set threads = 2")
@@ -36,21 +37,20 @@ def main(landing: Path, ours: Path) -> None:
             )
         floor.execute(f"attach '{ours}' as ours (read_only)")
         for schema, name in floor.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = 'ours' and not starts_with(schema_name, 'raw_')"
+            "select schema_name, table_name from duckdb_tables()"
+            " where database_name = 'ours' and not starts_with(schema_name, 'raw_')"
         ).fetchall():
             floor.execute(f"create table copied.{schema}_{name} as from ours.{schema}.{name}")
         floor.close()
 
 
-def staging_types(ours: Path) -> dict[tuple[str, str], str]:
-    """The type of each raw column, (table, column) → type: what our staging views cast it to, by position in the name."""
-    import re
-
+def staging_types() -> dict[tuple[str, str], str]:
+    """What our base models cast each raw column to: (table, column) → DuckDB type; all others stay text."""
     found: dict[tuple[str, str], str] = {}
     kinds = {"safe_timestamp": "timestamp", "safe_date": "date", "safe_integer": "integer"}
     for model in (project_root() / "models/staging/ehr/base").glob("base_ehr__*.sql"):
         table = model.stem.removeprefix("base_ehr__")
-        for macro, column in re.findall(r"(safe_timestamp|safe_date|safe_integer)\('\"?(\w+)\"?'\)", model.read_text()):
+        for macro, column in re.findall(r"(safe_timestamp|safe_date|safe_integer)\('(\w+)'\)", model.read_text()):
             found[(table, column)] = kinds[macro]
         for column, precision in re.findall(r"safe_numeric\('(\w+)', (\d+, \d+)\)", model.read_text()):
             found[(table, column)] = f"decimal({precision})"

@@ -122,7 +122,9 @@ def run_build(
         ConfigurationError: dbt could not start.
         WarehouseError: the database cannot be reached, or another process holds it.
     """
-    args = ["build" if with_tests else "run", "--target", target_name(target)]
+    args = ["build", "--target", target_name(target)]
+    if not with_tests:
+        args += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     if select:
         args += ["--select", *select]
     if exclude:

@@ -24,7 +24,7 @@ Examples:
 @click.option("--select", "-s", multiple=True, help="dbt selector; may be repeated.")
 @click.option("--exclude", multiple=True, help="dbt selector of what to leave out; may be repeated.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental tables anew.")
-@click.option("--no-tests", is_flag=True, help="Models only.")
+@click.option("--no-tests", is_flag=True, help="Models, seeds and snapshots only.")
 @json_option
 def command(
     target: str | None,
