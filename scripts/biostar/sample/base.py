@@ -184,15 +184,14 @@ from (
 """
 
 
-# Amounts that are not priced one by one: column to expression over s (the real row), l (the level) and x (the join).
+# Amounts that are not priced one by one: column to cents over s (the real row with its amounts in cents), l (the
+# level) and x (the join).
 SPECIAL_PRICES = {
-    ("claims", "charged"): "money(x.charged)",
-    ("claims_transactions", "payments"): "case when l.level = 0 then s.payments else money(x.payment) end",
-    ("encounters", "total_claim_cost"): "case when l.level = 0 then s.total_claim_cost else money(x.total) end",
-    ("encounters", "payer_coverage"): "case when l.level = 0 then s.payer_coverage else"
-    " money(least(at_level(in_cents(s.payer_coverage), l.level), x.total)) end",
-    ("medications", "totalcost"): "case when l.level = 0 then s.totalcost else"
-    " money(at_level(in_cents(s.base_cost), l.level) * cast(s.dispenses as integer)) end",
+    ("claims", "charged"): "x.charged",
+    ("claims_transactions", "payments"): "x.payment",
+    ("encounters", "total_claim_cost"): "x.total",
+    ("encounters", "payer_coverage"): "least(at_level(s.payer_coverage_cents, l.level), x.total)",
+    ("medications", "totalcost"): "at_level(s.base_cost_cents, l.level) * cast(s.dispenses as bigint)",
 }
 PRICE_JOINS = {
     "claims": "inner join priced_charges as x on x.claimid = s.id and x.level = l.level",
@@ -202,15 +201,23 @@ PRICE_JOINS = {
 
 
 def _price_sql(table: TableSpec) -> str:
-    amounts = ", ".join(
-        f"{SPECIAL_PRICES.get((table.name, column), f'priced(s.{column}, l.level)')} as p_{column}"
-        for column in table.money
-    )
+    real = [column for column in table.money if column != "charged"]
+    in_cents = "".join(f", in_cents({column}) as {column}_cents" for column in real)
+    amounts = []
+    for column in table.money:
+        cents = SPECIAL_PRICES.get((table.name, column), f"at_level(s.{column}_cents, l.level)")
+        text = f"money({cents})"
+        if column in real:
+            text = f"case when l.level = 0 then s.{column} else {text} end"
+        amounts.append(f"{text} as p_{column}")
     return f"""
 create table price_{table.name} as
-select b.b_rn * {LEVELS + 1} + l.level as p_k, {amounts}
-from base_{table.name} as b
-inner join src_{table.name} as s on s.file_row = b.b_file_row
+select s.b_rn * {LEVELS + 1} + l.level as p_k, {", ".join(amounts)}
+from (
+    select b.b_rn, src.*{in_cents}
+    from base_{table.name} as b
+    inner join src_{table.name} as src on src.file_row = b.b_file_row
+) as s
 cross join price_levels as l
 {PRICE_JOINS.get(table.name, "")}
 """

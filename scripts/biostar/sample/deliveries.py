@@ -27,7 +27,7 @@ from biostar.sample.tables import NEWEST_HEADER, TableSpec
 
 @dataclass(frozen=True)
 class AddedDay:
-    """A day added by --next-day: patients numbered first_i to end_i register, and a share of what is known is corrected."""
+    """A day added by --next-day: patients first_i to below end_i register, a share of the known rows is corrected."""
 
     drop: int
     first_i: int
@@ -60,8 +60,8 @@ class World:
 def delivered_rows(table: TableSpec, world: World, drop: int, low: int, high: int, with_prices: bool = True) -> str:
     """SQL: clone and row of what the drop holds, for clones numbered from low to below high, in order.
 
-    It has the columns of the clone (c_…), of the row (b_…) and its prices (p_…), and first_no, change_no (drops in which it becomes known
-    and changes), defect, corrected, is_known (before), and copy_no (0, or 1 for a second row).
+    It has the columns of the clone (c_…), of the row (b_…) and its prices (p_…), first_no and change_no (the drops in
+    which it becomes known and changes), defect, corrected, and copy_no (0, or 1 for a second row).
     """
     entity = {"patient": "clones", "region": "regions", "single": "only_one"}[table.entity]
     lag = "(case when c_salt is null then 0 else (c_i * 7919 + b_claim_no * 104729) % 4 end)"
@@ -188,7 +188,8 @@ def file_columns(table: TableSpec, world: World, drop: int, header: Sequence[str
         last_name, last_value = columns[-1]
         columns[-1] = (
             last_name,
-            f"case when defect = 'surplus_column' then coalesce({last_value}, '') || '{EXTRA_COMMA}surplus' else {last_value} end",
+            f"case when defect = 'surplus_column' then coalesce({last_value}, '') || '{EXTRA_COMMA}surplus'"
+            f" else {last_value} end",
         )
         second_name, second_value = columns[-2]
         columns[-2] = (second_name, f"case when defect = 'lost_column' then '{LOST_COMMA}' else {second_value} end")

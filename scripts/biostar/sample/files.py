@@ -28,7 +28,7 @@ def break_rows(path: Path) -> None:
     broken.replace(path)
 
 
-def compress(path: Path) -> Path:
+def compress(path: Path) -> None:
     """Gzip a file in place, without name and time in it, so that the same rows give the same bytes."""
     target = path.with_name(path.name + ".gz")
     with (
@@ -38,4 +38,3 @@ def compress(path: Path) -> Path:
     ):
         shutil.copyfileobj(plain, packed, _CHUNK)
     path.unlink()
-    return target

@@ -159,8 +159,8 @@ def write_sample(
         _write_key(to, {"complete": False})
         with _open_sample(options, (), threads) as sample:
             drops = range(sample.world.last_drop + 1)
-            paths = _write_drops(sample, to, drops, on_table)
-            return _finish(sample, to, paths, drops, started)
+            _write_drops(sample, to, drops, on_table)
+            return _finish(sample, to, drops, started)
 
 
 def add_day(
@@ -191,8 +191,16 @@ def add_day(
     first_i = added[-1].end_i if added else options.patients
     day = AddedDay(options.days + len(added), first_i, first_i + ceil(first_i * new), changed)
     with _disk_errors(to), _open_sample(options, (*added, day), threads) as sample:
-        paths = _write_drops(sample, to, range(day.drop, day.drop + 1), on_table)
-        return _finish(sample, to, paths, range(day.drop, day.drop + 1), started)
+        # Written aside and moved at the end: a run that is killed leaves the sample as it was.
+        aside = to / ".next-day"
+        if aside.exists():
+            shutil.rmtree(aside)
+        _write_drops(sample, aside, range(day.drop, day.drop + 1), on_table)
+        _write_key(to, {"complete": False})
+        for folder in sorted(aside.glob("ehr/*/*")):
+            folder.rename(to / folder.relative_to(aside))
+        shutil.rmtree(aside)
+        return _finish(sample, to, range(day.drop, day.drop + 1), started)
 
 
 # -- files
@@ -214,7 +222,8 @@ def _clear(to: Path, replace_existing: bool) -> None:
             undone="nothing was removed, nothing was written",
             next_step="empty the folder yourself, or name another one",
         )
-    shutil.rmtree(to / "ehr", ignore_errors=False) if (to / "ehr").exists() else None
+    if (to / "ehr").exists():
+        shutil.rmtree(to / "ehr")
     (to / ANSWER_KEY).unlink()
 
 
@@ -282,27 +291,22 @@ def _open_sample(options: SampleOptions, added: tuple[AddedDay, ...], threads: i
         connection.close()
 
 
-def _write_drops(
-    sample: _Sample, to: Path, drops: range, on_table: OnTable | None
-) -> dict[tuple[str, int], list[Path]]:
-    paths: dict[tuple[str, int], list[Path]] = {}
+def _write_drops(sample: _Sample, to: Path, drops: range, on_table: OnTable | None) -> None:
     total = len(drops) * len(TABLES)
     for drop in drops:
-        for table in TABLES:
+        for number, table in enumerate(TABLES):
             if on_table:
-                on_table(table.name, (drop - drops.start) * len(TABLES) + TABLES.index(table), total)
-            paths[table.name, drop] = _write_table(sample, to, table, drop)
-    return paths
+                on_table(table.name, (drop - drops.start) * len(TABLES) + number, total)
+            _write_table(sample, to, table, drop)
 
 
-def _write_table(sample: _Sample, to: Path, table: TableSpec, drop: int) -> list[Path]:
+def _write_table(sample: _Sample, to: Path, table: TableSpec, drop: int) -> None:
     """Write the files of one table in one drop; a later drop without rows has none."""
     world = sample.world
     folder = to / "ehr" / table.name / f"ingest_date={sample.drop_dates[drop].isoformat()}"
     folder.mkdir(parents=True)
     columns = file_columns(table, world, drop, sample.headers[table.name])
     step = BLOCK if drop == 0 and table.entity == "patient" else sample.population.clones
-    paths = []
     for part, low in enumerate(range(0, sample.population.clones, step)):
         path = folder / f"{table.name}-{part:03d}.csv"
         rows = delivered_rows(table, world, drop, low, low + step)
@@ -314,10 +318,10 @@ def _write_table(sample: _Sample, to: Path, table: TableSpec, drop: int) -> list
             continue
         if world.defect_rate:
             break_rows(path)
-        paths.append(compress(path) if sample.options.format == "gzip" else path)
-    if not paths:
-        folder.rmdir()
-    return paths
+        if sample.options.format == "gzip":
+            compress(path)
+    if not any(folder.iterdir()):
+        folder.rmdir()  # nothing of this table in this drop
 
 
 def _quoted(path: Path) -> str:
@@ -336,26 +340,26 @@ def _count(sample: _Sample, table: TableSpec, drop: int) -> DropCount:
     return count_drop(Group(*row) for row in rows)
 
 
-def _finish(
-    sample: _Sample, to: Path, paths: dict[tuple[str, int], list[Path]], drops: range, started: float
-) -> SampleResult:
+def _finish(sample: _Sample, to: Path, drops: range, started: float) -> SampleResult:
     """Send files again where that is a defect, count everything, and write the answer key."""
-    counts = {
-        (table.name, drop): _count(sample, table, drop)
-        for table in TABLES
-        for drop in range(sample.world.last_drop + 1)
-    }
     dates = sample.drop_dates
-    for (name, drop), count in counts.items():
+
+    def files_of(name: str, drop: int) -> list[Path]:
         folder = to / "ehr" / name / f"ingest_date={dates[drop].isoformat()}"
-        files = [path for path in folder.glob("*") if f"-{RESENT_PART}." not in path.name] if folder.exists() else []
-        count.files = len(files)
-        count.bytes = sum(path.stat().st_size for path in files)
+        return [path for path in sorted(folder.glob("*")) if f"-{RESENT_PART}." not in path.name]
+
+    counts: dict[tuple[str, int], DropCount] = {}
+    for table in TABLES:
+        for drop in range(len(dates)):
+            files = files_of(table.name, drop)
+            count = _count(sample, table, drop) if files else DropCount()
+            count.files = len(files)
+            count.bytes = sum(path.stat().st_size for path in files)
+            counts[table.name, drop] = count
     last = sample.options.days - 1
     if sample.options.defects and last >= 2:
         for name in RESENT_TABLES:
-            sent = paths.get((name, last - 1)) or _files(to, name, dates[last - 1])
-            if sent:
+            if sent := files_of(name, last - 1):
                 copy = _send_again(to, name, sent[0], dates[last])
                 resend(counts[name, last - 1], counts[name, last], copy.stat().st_size)
     document = {
@@ -386,10 +390,6 @@ def _finish(
         bytes=sum(counts[table.name, drop].bytes for table in TABLES for drop in drops),
         seconds=time.monotonic() - started,
     )
-
-
-def _files(to: Path, table: str, day: date) -> list[Path]:
-    return sorted((to / "ehr" / table / f"ingest_date={day.isoformat()}").glob("*"))
 
 
 def _send_again(to: Path, table: str, path: Path, day: date) -> Path:

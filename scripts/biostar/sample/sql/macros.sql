@@ -10,10 +10,10 @@ create macro rekey(salt, id) as
 
 create macro in_cents(t) as cast(round(cast(t as decimal(38, 12)) * 100) as bigint);
 create macro money(cents) as
-    cast(cast(cast(cents as decimal(17, 0)) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as varchar);
+    case when cents < 0 then '-' else '' end
+    || (abs(cents) // 100) || '.' || lpad(cast(abs(cents) % 100 as varchar), 2, '0');
 create macro percent_of(level) as case when level = 0 then 100 else 87 + level end;
 create macro at_level(cents, level) as sign(cents) * ((abs(cents) * percent_of(level) + 50) // 100);
-create macro priced(t, level) as case when level = 0 then t else money(at_level(in_cents(t), level)) end;
 
 create macro epoch_day(t) as cast(date_diff('day', date '1970-01-01', cast(left(t, 10) as date)) as integer);
 create macro later(t) as
