@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
+import rich.progress
 from rich.table import Table
 
 from biostar.cli.output import console, json_option, print_json, report_error
@@ -16,7 +18,7 @@ from biostar.errors import BiostarError
 from biostar.landing import open_landing
 from biostar.load import Batch, BatchResult, LoadReport, Plan, make_plan, run_plan
 from biostar.load.plan import LedgerEntry, books_schema, choose_tables
-from biostar.load.run import read_ledger
+from biostar.load.run import Progress, read_ledger
 from biostar.warehouse import open_warehouse
 from biostar.warehouse.duckdb_warehouse import database_path
 
@@ -65,31 +67,53 @@ def command(landing_uri: str, tables: str, dry_run: bool, target: str, as_json: 
                 warehouse.close()
         plan = make_plan(landing, sources, wanted, ledger)
         return _show_plan(plan, as_json)
-    plan_first = open_warehouse(target)
+    warehouse = open_warehouse(target)
     try:
-        ledger = read_ledger(plan_first, books)
+        ledger = read_ledger(warehouse, books)
         plan = make_plan(landing, sources, wanted, ledger)
-        report = run_plan(
-            plan,
-            landing,
-            sources,
-            plan_first,
-            ledger,
-            now=lambda: datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None),
-            progress=_tell,
-        )
+        with _progress(plan) as tell:
+            report = run_plan(plan, landing, sources, warehouse, ledger, now=_now, progress=tell)
     finally:
-        plan_first.close()
+        warehouse.close()
     return _show_report(report, as_json)
 
 
-def _tell(batch: Batch, result: BatchResult | None) -> None:
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+@contextmanager
+def _progress(plan: Plan) -> Iterator[Progress]:
+    """A bar on a terminal, a line for each batch in a log."""
+    if not console.is_terminal:
+        yield _say
+        return
+    with rich.progress.Progress(
+        "{task.description}",
+        rich.progress.BarColumn(),
+        rich.progress.DownloadColumn(),
+        rich.progress.TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("load", total=sum(batch.size for batch in plan.batches))
+
+        def show(batch: Batch, result: BatchResult | None) -> None:
+            bar.update(task, description=batch.name, advance=batch.size if result else 0)
+
+        yield show
+
+
+def _say(batch: Batch, result: BatchResult | None) -> None:
     if result is not None:
         console.print(
-            f"  {batch.name}: {result.rows_loaded:,} rows from {result.objects} object{'s' * (result.objects != 1)}"
-            f", {result.seconds:.1f} s",
+            f"  {batch.name}: {result.rows_loaded:,} rows from {_objects(result.objects)}, {result.seconds:.1f} s",
             markup=False,
         )
+
+
+def _objects(count: int) -> str:
+    return f"{count:,} object{'s' * (count != 1)}"
 
 
 def _show_plan(plan: Plan, as_json: bool) -> int:
@@ -117,12 +141,11 @@ def _show_plan(plan: Plan, as_json: bool) -> int:
         return code
     for batch in plan.batches:
         console.print(
-            f"  would load {batch.name}: {len(batch.objects)} object{'s' * (len(batch.objects) != 1)},"
-            f" {batch.size / 1e6:,.1f} MB",
+            f"  would load {batch.name}: {_objects(len(batch.objects))}, {batch.size / 1e6:,.1f} MB",
             markup=False,
         )
-    console.print(f"{len(plan.batches)} batches to load, {plan.skipped} objects loaded already; nothing was touched")
-    _show_troubles(list(plan.warnings), list(plan.failures), plan.missing_tables)
+    console.print(f"{len(plan.batches)} loads to do, {_objects(plan.skipped)} loaded already; nothing was touched")
+    _show_troubles(plan.warnings, plan.failures, plan.missing_tables)
     return code
 
 
@@ -155,8 +178,8 @@ def _show_report(report: LoadReport, as_json: bool) -> int:
         )
         console.print(table)
     else:
-        console.print(f"nothing new: {report.skipped} objects were loaded before")
-    _show_troubles(report.warnings, report.failures, ())
+        console.print(f"nothing new: {_objects(report.skipped)} loaded before")
+    _show_troubles(report.warnings, report.failures)
     if report.total("rows_rejected"):
         console.print("next: select * from raw_meta.load_rejects, then biostar build")
     elif report.batches:
@@ -164,7 +187,7 @@ def _show_report(report: LoadReport, as_json: bool) -> int:
     return report.exit_code
 
 
-def _show_troubles(warnings: Sequence[str], failures: Sequence[BiostarError], missing: Sequence[str]) -> None:
+def _show_troubles(warnings: Sequence[str], failures: Sequence[BiostarError], missing: Sequence[str] = ()) -> None:
     for warning in warnings:
         console.print("[yellow]warning[/]: ", end="")
         console.print(warning, markup=False)

@@ -16,6 +16,7 @@ from biostar.errors import DataError
 LONGEST_HEADER = 1 << 20
 """Bytes in which the header line must end; a text without a line end in a mebibyte is not a CSV of ours."""
 
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _BOM = b"\xef\xbb\xbf"
 _FOREIGN = (
     (b"PK\x03\x04", "a ZIP archive"),
@@ -63,6 +64,7 @@ def parse_header(start: bytes, key: str, whole: bool) -> Header | None:
     if not text.strip() and whole:
         raise DataError(
             f"'{key}' is empty; even a delivery without rows has a header line",
+            undone="nothing of its batch is loaded",
             next_step="deliver the object again, or remove it",
         )
     end = _end_of_record(text)
@@ -79,6 +81,8 @@ def parse_header(start: bytes, key: str, whole: bool) -> Header | None:
         raise _not_csv(key, "its first line is not UTF-8 text") from None
     rows = list(csv.reader(io.StringIO(decoded, newline=""), strict=False))
     names = tuple(name.strip() for name in rows[0]) if rows else ()
+    if len(names) == 1 and (other := [sign for sign in _OTHER_SEPARATORS if sign in names[0]]):
+        raise _not_csv(key, f"its columns are separated by {_OTHER_SEPARATORS[other[0]]}, not by commas")
     if not any(names):
         raise _not_csv(key, "its first line holds no column name")
     return Header(names, 1 + _line_breaks(record), _line_end(text, end))
@@ -108,5 +112,7 @@ def _line_end(text: bytes, end: int | None) -> str:
 
 def _not_csv(key: str, why: str) -> DataError:
     return DataError(
-        f"'{key}' is not a CSV file: {why}", next_step="deliver it as comma-separated UTF-8 text, plain or gzip"
+        f"'{key}' is not a CSV file: {why}",
+        undone="nothing of its batch is loaded",
+        next_step="deliver it as comma-separated UTF-8 text, plain or gzip",
     )

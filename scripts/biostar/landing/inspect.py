@@ -197,12 +197,12 @@ class _TextOf:
         except zlib.error:
             raise DataError(
                 f"'{self._key}' is a damaged gzip file",
-                undone="nothing of it is loaded",
+                undone="nothing of its batch is loaded",
                 next_step="deliver the object again",
             ) from None
         if not member.eof:
             raise DataError(
                 f"'{self._key}' is a truncated gzip file; its end is missing",
-                undone="nothing of it is loaded",
+                undone="nothing of its batch is loaded",
                 next_step="deliver the object again",
             )

@@ -22,12 +22,14 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 class Found:
     """An object as a listing shows it: key relative to the landing, bytes, and a stamp that changes with the content.
 
-    The stamp is the time of the last change for a file and the ETag for an object in S3.
+    The stamp is the time of the last change for a file and the ETag for an object in S3. `fault` says why it cannot be
+    read, if a look at it shows that already.
     """
 
     key: str
     size: int
     stamp: str
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ class Landing(Protocol):
     uri: str
 
     def find(self, folder: str) -> Iterator[Found]:
-        """Every object below `folder`, in order of key; ConfigurationError if the landing does not exist."""
+        """Every object below `folder`, in order of key; ConfigurationError if the landing does not exist.
+
+        What lies there and cannot be read is yielded with its fault, since the rest can still be loaded.
+        """
 
     def open(self, key: str) -> BinaryIO:
         """The bytes of an object, as a stream that the caller closes."""
@@ -98,6 +103,8 @@ def list_landing(landing: Landing, source_folder: str, tables: frozenset[str]) -
         parts = found.key.split("/")[1:]
         if any(part.startswith((".", "_")) for part in parts) or not parts[-1].lower().endswith(SUFFIXES):
             listing.ignored.append(found.key)
+        elif found.fault:
+            listing.problems.append(Problem(found.key, found.fault, "make it readable, or remove it"))
         elif len(parts) > 1 and parts[0] not in tables:
             listing.unknown_tables[parts[0]] = listing.unknown_tables.get(parts[0], 0) + 1
         elif len(parts) < 3 or not (partition := _PARTITION.fullmatch(parts[1])):

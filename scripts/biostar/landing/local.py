@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -32,22 +33,33 @@ class LocalLanding:
                 undone="nothing was loaded",
                 next_step="lay data out with biostar sample, or name the landing with --landing or BIOSTAR_LANDING",
             )
-        found = []
-        for here, _, names in os.walk(self._root / folder, onerror=_refuse, followlinks=True):
-            for name in names:
-                path = Path(here, name)
-                key = path.relative_to(self._root).as_posix()
-                try:
-                    key.encode()
-                    status = path.stat()
-                except UnicodeEncodeError:
-                    raise DataError(
-                        f"the file name {os.fsencode(key)!r} is not UTF-8", next_step="rename the file"
-                    ) from None
-                except OSError as fault:
-                    raise _unreadable(key, fault) from fault
-                found.append(Found(key, status.st_size, str(status.st_mtime_ns)))
+        found: list[Found] = []
+
+        def unlistable(fault: OSError) -> None:
+            key = Path(fault.filename).relative_to(self._root).as_posix()
+            if key != folder or self._root.joinpath(folder).exists():
+                found.append(Found(f"{key}/unknown.csv", 0, "", f"the folder cannot be listed: {_words(fault)}"))
+
+        for here, folders, names in os.walk(self._root / folder, onerror=unlistable, followlinks=True):
+            # A link back to a folder above would be followed for ever.
+            above = Path(here).resolve()
+            folders[:] = [name for name in folders if not above.is_relative_to(Path(here, name).resolve())]
+            found += [self._look_at(Path(here, name)) for name in names]
         yield from sorted(found, key=lambda one: one.key)
+
+    def _look_at(self, path: Path) -> Found:
+        key = path.relative_to(self._root).as_posix()
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            return Found(os.fsencode(key).decode(errors="replace"), 0, "", "its name is not UTF-8")
+        try:
+            status = path.stat()
+        except OSError as fault:
+            return Found(key, 0, "", f"cannot be read: {_words(fault)}")
+        if not stat.S_ISREG(status.st_mode):
+            return Found(key, 0, "", "is not a regular file")
+        return Found(key, status.st_size, str(status.st_mtime_ns))
 
     def open(self, key: str) -> BinaryIO:
         """The bytes of a file."""
@@ -58,7 +70,7 @@ class LocalLanding:
 
     def address(self, key: str) -> str:
         """The path of a file."""
-        return str((self._root / key).resolve().parent / Path(key).name)
+        return str((self._root / key).absolute())
 
     def etag(self, found: LandedObject, content_hash: str) -> str:
         """Content and time, `sha256:…;mtime_ns:…`."""
@@ -90,18 +102,15 @@ class LocalLanding:
         return (status.st_size, str(status.st_mtime_ns)) == (found.size, found.stamp)
 
 
-def _refuse(fault: OSError) -> None:
-    if isinstance(fault, FileNotFoundError):
-        return
-    raise _unreadable(str(fault.filename), fault)
-
-
 def _unreadable(key: str, fault: OSError) -> DataError | WarehouseError:
     if isinstance(fault, (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)):
         return DataError(
-            f"'{key}' cannot be read: {(fault.strerror or 'unknown').lower()}",
+            f"'{key}' cannot be read: {_words(fault)}",
+            undone="nothing of its batch is loaded",
             next_step="give the loader the right to read it, or remove it, then run the load again",
         )
-    return WarehouseError(
-        f"'{key}' cannot be read: {(fault.strerror or 'unknown').lower()}", next_step="run the load again"
-    )
+    return WarehouseError(f"'{key}' cannot be read: {_words(fault)}", next_step="run the load again")
+
+
+def _words(fault: OSError) -> str:
+    return (fault.strerror or type(fault).__name__).lower()

@@ -18,6 +18,7 @@ from biostar.errors import BiostarError, ConfigurationError, DataError, UsageErr
 from biostar.landing.listing import Found, LandedObject
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 _DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
@@ -160,7 +161,7 @@ class S3Landing:
 class _Body:
     """The body of a response; a connection that breaks in the middle is an error of ours."""
 
-    def __init__(self, body: BinaryIO, key: str) -> None:
+    def __init__(self, body: StreamingBody, key: str) -> None:
         self._body = body
         self._key = key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from biostar.contracts import Source
+from biostar.contracts import Column, Source
 from biostar.errors import BiostarError, DataError, WarehouseError
 from biostar.landing import Inspection, LandedObject, Landing, inspect_object, rewrite_object
 from biostar.load.match import Match, match_header
@@ -44,7 +45,7 @@ class _Inspected:
 
 def read_ledger(warehouse: Warehouse, books: str) -> list[LedgerEntry]:
     """Every object that was ever loaded; none where there is no ledger yet."""
-    if not warehouse.columns_of(books, "load_ledger"):
+    if "load_ledger" not in warehouse.columns_of(books):
         return []
     rows = warehouse.query(
         "select source_name, table_name, object_key, object_etag, object_bytes"
@@ -93,19 +94,16 @@ def run_plan(
     )
     load_id = int(last[0][0])
     contents = {(entry.table, _content(entry.etag)): entry.key for entry in ledger}
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspect") as pool:
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspect")
+    try:
         for batch, inspections in _inspected_ahead(plan.batches, landing, pool):
             progress(batch, None)
             started = time.monotonic()
             try:
                 inspected = [inspection.result() for inspection in inspections]
-                inspected_names = {one.landed.key: one for one in inspected}
                 counts, etags = _load_batch(batch, inspected, landing, warehouse, books, load_id + 1, now(), report)
             except WarehouseError as failure:
-                for inspection in inspections:
-                    inspection.cancel()
                 report.failures.append(failure)
-                pool.shutdown(wait=False, cancel_futures=True)
                 break
             except BiostarError as failure:
                 if failure.exit_code != DataError.exit_code:
@@ -113,7 +111,7 @@ def run_plan(
                 report.failures.append(failure)
                 continue
             load_id += 1
-            for key in inspected_names:
+            for key in etags:
                 twin = contents.setdefault((batch.table.name, _content(etags[key])), key)
                 if twin != key:
                     report.warnings.append(
@@ -133,6 +131,8 @@ def run_plan(
             )
             report.batches.append(result)
             progress(batch, result)
+    finally:
+        pool.shutdown(cancel_futures=True)
     report.seconds = time.monotonic() - began
     return report
 
@@ -214,11 +214,27 @@ def _load_batch(
     for one in inspected:
         if one.match.missing:
             report.warnings.append(f"'{one.landed.key}' lacks {', '.join(one.match.missing)}; loaded as null")
+        if one.match.new_columns:
+            report.warnings.append(
+                f"'{one.landed.key}' has columns that {batch.table.name} does not declare; they are loaded. Judge them"
+                f" and paste into {batch.table.declared_in}, under the columns of {batch.table.name}:\n"
+                + "\n".join(_declaration(column) for column in one.match.new_columns)
+            )
         if one.match.ignored:
             report.warnings.append(
                 f"'{one.landed.key}' has unknown columns, left out: {', '.join(map(repr, one.match.ignored))}"
             )
     return counts, etags
+
+
+def _declaration(column: Column) -> str:
+    # Until a person has judged it, a new column counts as one that identifies somebody.
+    aliases = f", aliases: [{', '.join(map(json.dumps, column.aliases))}]" if column.aliases else ""
+    return (
+        f"          - name: {column.name}\n"
+        f"            data_type: {column.data_type}\n"
+        f"            config: {{meta: {{phi: direct{aliases}}}}}"
+    )
 
 
 def _groups(
@@ -282,12 +298,13 @@ def _reopen(copy: Path) -> BinaryIO:
 
 
 def _evolve(batch: Batch, inspected: Sequence[_Inspected], warehouse: Warehouse) -> None:
-    there = set(warehouse.columns_of(batch.table.schema, batch.table.name))
-    for one in inspected:
-        for column in one.match.new_columns:
-            if column.name not in there:
-                warehouse.execute(warehouse.dialect.add_column(batch.table, column))
-                there.add(column.name)
+    wanted = {column.name: column for one in inspected for column in one.match.new_columns}
+    if not wanted:
+        return
+    there = warehouse.columns_of(batch.table.schema)[batch.table.name]
+    for name, column in wanted.items():
+        if name not in there:
+            warehouse.execute(warehouse.dialect.add_column(batch.table, column))
 
 
 def _write_ledger(

@@ -26,10 +26,11 @@ def create_tables(warehouse: Warehouse, sources: Iterable[Source]) -> list[str]:
     made: list[str] = []
     with warehouse.transaction():
         for source in sources:
+            existing = warehouse.columns_of(source.schema)
             warehouse.execute(warehouse.dialect.create_schema(source.schema))
             for table in source.tables:
-                there = set(warehouse.columns_of(table.schema, table.name))
-                if not there:
+                there = existing.get(table.name)
+                if there is None:
                     warehouse.execute(warehouse.dialect.create_table(table))
                     made.append(f"{table.schema}.{table.name}")
                     continue

@@ -129,8 +129,8 @@ class Warehouse(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """Commit when the block ends, undo everything in it when it raises."""
 
-    def columns_of(self, schema: str, table: str) -> tuple[str, ...]:
-        """Names of the columns that a table has; empty where there is no such table."""
+    def columns_of(self, schema: str) -> dict[str, frozenset[str]]:
+        """Names of the columns of each table of a schema; empty where there is no such schema."""
 
     def read_from(self, settings: dict[str, str]) -> None:
         """Make the objects of a landing in S3 readable; `settings` is what the landing says of itself."""

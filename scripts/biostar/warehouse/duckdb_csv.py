@@ -204,7 +204,7 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
                 line,
                 arg_min(error_type, byte_position) as kind,
                 arg_min(column_name, byte_position) as field,
-                -- one error for each field that lacks (the first says how many there are) or is too many (the last does)
+                -- one error for each field that lacks (the first says how many there are) or is too many (the last)
                 case when min(error_type) = 'MISSING COLUMNS' then min(found) else max(found) end as fields
             from (
                 -- other kinds of error say no number

@@ -50,6 +50,7 @@ class DuckDBWarehouse:
             )
         if not threads.isascii() or not threads.isdigit() or int(threads) < 1:
             raise ConfigurationError(f"BIOSTAR_THREADS is '{threads}'", next_step="give it as a whole number from 1")
+        new = not path.exists()
         try:
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +66,9 @@ class DuckDBWarehouse:
             )
             connection.execute("set TimeZone = 'UTC'")
         except duckdb.Error as fault:
+            if new:
+                # A full disk leaves the first pages of a file that nobody can open any more.
+                path.unlink(missing_ok=True)
             raise _translated(fault, str(path)) from None
         except OSError as fault:
             raise WarehouseError(
@@ -98,14 +102,14 @@ class DuckDBWarehouse:
                 self._connection.execute("rollback")
             raise
 
-    def columns_of(self, schema: str, table: str) -> tuple[str, ...]:
-        """Names of the columns that a table has; empty where there is no such table."""
+    def columns_of(self, schema: str) -> dict[str, frozenset[str]]:
+        """Names of the columns of each table of a schema; empty where there is no such schema."""
         rows = self.query(
-            "select column_name from information_schema.columns"
-            " where table_schema = ? and table_name = ? order by ordinal_position",
-            (schema, table),
+            "select table_name, list(column_name) from information_schema.columns"
+            " where table_catalog = current_database() and table_schema = ? group by table_name",
+            (schema,),
         )
-        return tuple(str(name) for (name,) in rows)
+        return {str(table): frozenset(columns) for table, columns in rows}
 
     def read_from(self, settings: dict[str, str]) -> None:
         """Make objects in S3 readable through httpfs; credentials are bound values and kept in memory only."""
@@ -153,6 +157,12 @@ def _translated(fault: duckdb.Error, path: str) -> BiostarError:
     if "not a valid duckdb database" in text:
         return ConfigurationError(
             f"'{path}' is not a DuckDB database", next_step="set BIOSTAR_DUCKDB_PATH to another file"
+        )
+    if "could not read enough bytes" in text:
+        return ConfigurationError(
+            f"the database '{path}' is cut off; its making, or a copy of it, was interrupted",
+            undone="nothing was changed",
+            next_step=f"remove '{path}' and load again, or restore it",
         )
     if "read-only" in text or "permission denied" in text:
         return WarehouseError(
