@@ -104,6 +104,7 @@ class _Sample:
     added: tuple[AddedDay, ...]
     connection: duckdb.DuckDBPyConnection
     headers: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[tuple[str, int], DropCount] = field(default_factory=dict)
 
     @property
     def world(self) -> World:
@@ -303,25 +304,25 @@ def _write_drops(sample: _Sample, to: Path, drops: range, on_table: OnTable | No
 def _write_table(sample: _Sample, to: Path, table: TableSpec, drop: int) -> None:
     """Write the files of one table in one drop; a later drop without rows has none."""
     world = sample.world
+    count = sample.counts[table.name, drop] = _count(sample, table, drop)
+    if drop and not count.written:
+        return
     folder = to / "ehr" / table.name / f"ingest_date={sample.drop_dates[drop].isoformat()}"
     folder.mkdir(parents=True)
     columns = file_columns(table, world, drop, sample.headers[table.name])
     step = BLOCK if drop == 0 and table.entity == "patient" else sample.population.clones
+    copied = 0
     for part, low in enumerate(range(0, sample.population.clones, step)):
         path = folder / f"{table.name}-{part:03d}.csv"
         rows = delivered_rows(table, world, drop, low, low + step)
-        copied = sample.connection.execute(
-            f"copy (select {columns} from ({rows})) to '{_quoted(path)}' (header, delimiter ',')"
-        ).fetchone()
-        if drop and copied == (0,):
-            path.unlink()
-            continue
+        sample.connection.execute(f"copy (select {columns} from ({rows})) to '{_quoted(path)}' (header, delimiter ',')")
+        copied += sum(sample.connection.fetchone() or ())
         if world.defect_rate:
             break_rows(path)
         if sample.options.format == "gzip":
             compress(path)
-    if not any(folder.iterdir()):
-        folder.rmdir()  # nothing of this table in this drop
+    if copied != count.written:
+        raise AssertionError(f"{table.name}, drop {drop}: {copied} rows written, {count.written} counted")
 
 
 def _quoted(path: Path) -> str:
@@ -352,7 +353,7 @@ def _finish(sample: _Sample, to: Path, drops: range, started: float) -> SampleRe
     for table in TABLES:
         for drop in range(len(dates)):
             files = files_of(table.name, drop)
-            count = _count(sample, table, drop) if files else DropCount()
+            count = sample.counts.get((table.name, drop)) or (_count(sample, table, drop) if files else DropCount())
             count.files = len(files)
             count.bytes = sum(path.stat().st_size for path in files)
             counts[table.name, drop] = count
