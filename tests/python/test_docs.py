@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -157,6 +158,31 @@ def test_nothing_outside_of_the_project_is_named(guide: Path) -> None:
         if not path.startswith(("/tmp/", "/path/to/"))
     ]
     assert not outside
+
+
+def words_of_the_program() -> str:
+    """Every piece of text in the package's code, one a line: literals, and what stands between a message's values."""
+    pieces = []
+    for module in (ROOT / "scripts" / "biostar").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                pieces.append(node.value)
+    return "\n".join(pieces)
+
+
+def test_the_messages_of_the_landing_guide_are_those_of_the_loader() -> None:
+    text = (ROOT / "docs" / "landing.md").read_text(encoding="utf-8")
+    _, _, tables = text.partition("## Every failure, and what to do")
+    messages = re.findall(r"^\| `([^`]+)`", tables, re.MULTILINE)
+    assert len(messages) > 20
+    program = words_of_the_program()
+    unsaid = [
+        fragment
+        for message in messages
+        for part in message.split("…")
+        if len(fragment := part.strip(" ';,:")) > 5 and fragment not in program
+    ]
+    assert not unsaid
 
 
 def test_the_checks_themselves_see_a_wrong_command() -> None:
