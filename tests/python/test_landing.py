@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import random
-import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +23,7 @@ TEXT = st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r\n", b"\n\n", b'""
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=TEXT, zipped=st.booleans(), size=st.sampled_from([1, 2, 7, 1 << 20]))
 def test_lines_are_counted_as_an_editor_does(text: bytes, zipped: bool, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -44,7 +43,7 @@ def test_lines_are_counted_as_an_editor_does(text: bytes, zipped: bool, size: in
         assert lines_at(io.BytesIO(content), "k", offsets) == [1 + whole.count(b"\n", 0, offset) for offset in offsets]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=TEXT, drop=st.booleans(), size=st.sampled_from([1, 2, 7, 1 << 20]))
 def test_a_rewriting_keeps_the_number_of_every_line(text: bytes, drop: bool, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -72,9 +71,9 @@ def test_a_gzip_file_with_any_damage_is_refused(seed: int) -> None:
 
 
 def test_a_gzip_file_that_expands_a_thousandfold_stays_small() -> None:
-    content = gzip.compress(b"h,i\n" + bytes(200 << 20))
+    content = gzip.compress(b"h,i\n" + bytes(50 << 20))
     found = inspect_object(io.BytesIO(content), "k")
-    assert found.text_bytes == 4 + (200 << 20)
+    assert found.text_bytes == 4 + (50 << 20)
 
 
 def test_a_stream_that_gives_what_it_likes() -> None:
@@ -87,7 +86,6 @@ def test_a_stream_that_gives_what_it_likes() -> None:
     whole = b"h,i\n" + b"1,2\n" * 100
     assert inspect_object(Dribble(whole), "k").lines == 101  # type: ignore[arg-type]
     assert inspect_object(Dribble(gzip.compress(whole)), "k").lines == 101
-    assert zlib.crc32(whole)
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def test_an_empty_landing(lab: Lab) -> None:
     outcome = lab.load()
     assert outcome.code == 0
     assert len(outcome.document["missing_tables"]) == 18
+    assert f"there is no object under '{lab.landing}/ehr/'" in outcome.document["warnings"]
     assert lab.query("select count(*) from duckdb_tables() where schema_name = 'raw_ehr'") == [(18,)]
 
 

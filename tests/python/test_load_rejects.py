@@ -115,6 +115,20 @@ def test_an_open_quote_between_good_quotes(lab: Lab) -> None:
     assert outcome.document["rows_read"] == 6
 
 
+def test_each_object_of_a_batch_has_its_own_counts(lab: Lab) -> None:
+    lab.put("conditions", HEADER + row(1) + "few\n" + row(2, "x" * 600), name="a.csv")
+    lab.put("conditions", "PATIENT,ENCOUNTER,START,CODE,DESCRIPTION,STOP\np,e,s,1,d,\np,e,s,1,d\n", name="b.csv")
+    lab.put("conditions", HEADER + '2020-01-01,,p,e,1,"open\n' + row(3) + row(4), name="c.csv", zipped=True)
+    lab.put("conditions", HEADER + row(5, "x" * 600) + row(6, "x" * 600), name="d.csv")
+    assert lab.load().code == 0
+    assert lab.query(
+        "select split_part(object_key, '/', 4), rows_read, rows_loaded, rows_rejected,"
+        " (select count(*) from raw_meta.load_rejects as r where r.object_key = l.object_key)"
+        " from raw_meta.load_ledger as l order by 1"
+    ) == [("a.csv", 3, 1, 2, 2), ("b.csv", 2, 1, 1, 1), ("c.csv", 3, 2, 1, 1), ("d.csv", 2, 0, 2, 2)]
+    assert lab.query("select count(*) from raw_ehr.conditions") == [(4,)]
+
+
 def test_no_value_of_a_record_is_written_down(lab: Lab) -> None:
     secret = "Zzyzx-Secret"
     lab.put(

@@ -92,6 +92,17 @@ def test_values_keep_every_byte_and_empty_fields_are_null(lab: Lab) -> None:
     ]
 
 
+def test_a_quote_within_a_plain_value_is_a_character(lab: Lab) -> None:
+    lab.put("conditions", CONDITIONS + '2020-01-01,,p,e,1,tube 5" long\n2020-01-02,,p,e,1,6"\n2020-01-03,,p,e,1,d\n')
+    outcome = lab.load()
+    assert outcome.document["rows_rejected"] == 0
+    assert lab.query("select description from raw_ehr.conditions order by start") == [
+        ('tube 5" long',),
+        ('6"',),
+        ("d",),
+    ]
+
+
 def test_both_header_versions_in_one_batch(lab: Lab) -> None:
     lab.put(
         "payer_transitions",

@@ -30,6 +30,7 @@ class Inspection:
     Attributes:
         header: its columns.
         compressed: whether it is gzip, whatever its name says.
+        quotes: whether there is any double quote; without one no value spans lines.
         lines: lines of the uncompressed text as an editor counts them, header included.
         text_bytes: size of the uncompressed text.
         content_hash: SHA-256 of the bytes as they lie.
@@ -37,6 +38,7 @@ class Inspection:
 
     header: Header
     compressed: bool
+    quotes: bool
     lines: int
     text_bytes: int
     content_hash: str
@@ -52,6 +54,7 @@ def inspect_object(stream: BinaryIO, key: str) -> Inspection:
     header: Header | None = None
     start = b""
     line_feeds = returns = pairs = size = 0
+    quotes = False
     last = b""
     text = _TextOf(stream, key, sha.update)
     for chunk in text:
@@ -59,6 +62,7 @@ def inspect_object(stream: BinaryIO, key: str) -> Inspection:
             start += chunk
             header = parse_header(start, key, whole=False)
         size += len(chunk)
+        quotes = quotes or b'"' in chunk
         line_feeds += chunk.count(b"\n")
         if header is None or header.line_end == "\r":
             returns += chunk.count(b"\r")
@@ -69,7 +73,7 @@ def inspect_object(stream: BinaryIO, key: str) -> Inspection:
         assert header is not None
     ends = line_feeds + returns - pairs if header.line_end == "\r" else line_feeds
     lines = ends + (last not in (b"\n", b"\r") if header.line_end == "\r" else last != b"\n")
-    return Inspection(header, text.compressed, lines, size, sha.hexdigest())
+    return Inspection(header, text.compressed, quotes, lines, size, sha.hexdigest())
 
 
 # A line with an odd number of quotes: a value begins on it that does not end on it, or the other way round.
@@ -96,7 +100,7 @@ def rewrite_object(stream: BinaryIO, target: BinaryIO, key: str, *, drop_open_qu
 
     def write(block: bytes) -> None:
         nonlocal lines_before
-        if drop_open_quotes:
+        if drop_open_quotes and b'"' in block:
             place = 0
             line = lines_before + 1
             for match in _ODD_QUOTES.finditer(block):
@@ -166,6 +170,8 @@ class _TextOf:
 
     def __iter__(self) -> Iterator[bytes]:
         first = self._read()
+        while len(first) < len(_GZIP) and (more := self._read()):
+            first += more
         self.compressed = first.startswith(_GZIP)
         if self.compressed:
             yield from self._gunzip(first)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from biostar.contracts import RawTable, Source
 from biostar.errors import ConfigurationError, DataError, UsageError
-from biostar.landing import LandedObject, Landing, list_landing
+from biostar.landing import LandedObject, Landing, Listing, list_landing
 
 BOOKS = "raw_meta"
 """The source that declares load_ledger and load_rejects."""
@@ -125,6 +125,8 @@ def make_plan(
         tables = {table.name: table for table in source.tables}
         known = {(entry.table, entry.key): entry for entry in ledger if entry.source == source.name}
         listing = list_landing(landing, source.landing, frozenset(tables))
+        if listing == Listing():
+            warnings.append(f"there is no object under '{landing.uri.rstrip('/')}/{source.landing}/'")
         for name, count in sorted(listing.unknown_tables.items()):
             failures.append(
                 DataError(

@@ -179,6 +179,7 @@ def _load_batch(
             landing.address(one.landed.key),
             one.inspection.compressed,
             one.inspection.lines,
+            one.inspection.quotes,
             partial(landing.open, one.landed.key),
         )
         for one in inspected
@@ -289,6 +290,7 @@ def _rewrite(landing: Landing, file: FileToLoad, copy: Path, drop_open_quotes: b
         address=str(copy),
         compressed=False,
         open=partial(_reopen, copy),
+        quotes=file.quotes and not drop_open_quotes,
         left_out=outcome.open_quotes,
     )
 

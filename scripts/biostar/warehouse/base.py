@@ -44,6 +44,7 @@ class FileToLoad:
         address: where the warehouse reads it.
         compressed: whether it is gzip.
         lines: how many lines it has, header included.
+        quotes: whether a value may span lines, which takes quotes.
         open: gives its bytes, for the rare second look.
         left_out: lines that are blank in what lies at `address` because their quotes are broken.
     """
@@ -52,6 +53,7 @@ class FileToLoad:
     address: str
     compressed: bool
     lines: int
+    quotes: bool
     open: Callable[[], BinaryIO]
     left_out: tuple[int, ...] = ()
 

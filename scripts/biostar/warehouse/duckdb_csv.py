@@ -83,6 +83,10 @@ def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[
         found = _locate_too_long(connection, group, read) if too_long else 0
         too_long -= found
         counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
+    for read in reads:
+        # They hold the text of the records, which is to be kept no longer than needed.
+        connection.execute(f"drop table {read.rejects}")
+        connection.execute(f"drop table {read.rejects}_scans")
     if too_long:
         raise BiostarError(f"{too_long} over-long rows of '{group.table.name}' were not found again in their files")
     return counts
@@ -139,7 +143,7 @@ def _account(
     inside = 0
     data_lines = file.lines - group.header_lines
     if loaded + rejected + len(blank) != data_lines:
-        inside = _line_ends_inside(connection, group, file, rejects)
+        inside = _line_ends_inside(connection, group, file, rejects) if file.quotes else 0
         with file.open() as stream:
             blank = blank_lines(stream, file.key)
         # A blank line within a value is a line end inside and looks blank too; any other must be one of the blanks.
@@ -190,14 +194,21 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
             " 'a quote on the line is not closed on it, in a file where quotes are broken', null, $now",
             {**common, "lines": list(file.left_out)},
         )
-    records, places = _reject_lines(connection, group, read)
-    if not records:
+    if read.rejected == len(file.left_out):
         return
+    if read.values_span_lines:
+        # DuckDB counts a record as one line; where values span lines only the position in bytes tells.
+        records, lines = _reject_lines(connection, read)
+        places = "select unnest($records) as line, unnest($lines) as line_number"
+        where: dict[str, object] = {"records": records, "lines": lines}
+    else:
+        places = f"select distinct line, line + $header_lines - 1 as line_number from {read.rejects}"
+        where = {"header_lines": group.header_lines}
     connection.execute(
         f"""
         insert into {book}
         with places as (
-            select unnest($records) as line, unnest($places) as line_number
+            {places}
         ),
         first_errors as (
             select
@@ -222,15 +233,14 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
         """,
         {
             **common,
-            "records": records,
-            "places": places,
+            **where,
             "names": list(group.names),
             "width": len(group.fields),
         },
     )
 
 
-def _reject_lines(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> tuple[list[int], list[int]]:
+def _reject_lines(connection: duckdb.DuckDBPyConnection, read: _Read) -> tuple[list[int], list[int]]:
     """Record number of each reject as DuckDB counts, and the line of the file on which it begins."""
     rows = connection.execute(
         f"""
@@ -240,12 +250,8 @@ def _reject_lines(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read:
         order by line
         """
     ).fetchall()
-    records = [int(record) for record, _ in rows]
-    if not read.values_span_lines:
-        return records, [record + group.header_lines - 1 for record in records]
-    # DuckDB counts a record as one line; where values span lines the byte position tells.
     with read.file.open() as stream:
-        return records, lines_at(stream, read.file.key, [int(offset) for _, offset in rows])
+        return [int(record) for record, _ in rows], lines_at(stream, read.file.key, [int(at) for _, at in rows])
 
 
 def _remove_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> int:
@@ -290,7 +296,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                     case {first} end as field,
                     case {length} end as value_length,
                     {inside} as line_ends
-                from {_scan(group, read.file)}
+                from {_scan(group, read.file, in_order=True)}
             ),
             placed as (
                 select
@@ -355,21 +361,22 @@ def _book(group: LoadGroup) -> str:
     return quote_identifier(group.books, "load_rejects")
 
 
-def _scan(group: LoadGroup, file: FileToLoad, rejects: str | None = None) -> str:
+def _scan(group: LoadGroup, file: FileToLoad, rejects: str | None = None, *, in_order: bool = False) -> str:
     """The table function that reads a file; the sniffer and the partition in the path are out of the game.
 
-    With `rejects` the bad records go to a temporary table of that name; without, they are passed over and the file is
-    read by one thread in its order.
+    With `rejects` the bad records go to a temporary table of that name; without, they are passed over. One thread alone
+    keeps the order of the file.
     """
     columns = ", ".join(f"f{position}: 'varchar'" for position in range(len(group.fields)))
     if rejects:
         keep = f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{rejects}_scans', rejects_limit = 0"
     else:
-        keep = "ignore_errors = true, parallel = false"
+        keep = "ignore_errors = true"
     return (
         f"read_csv($address, auto_detect = false, header = false, skip = 1, columns = {{{columns}}}, delim = ',',"
         f""" quote = '"', escape = '"', compression = '{"gzip" if file.compressed else "none"}',"""
-        f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false, {keep})"
+        f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false,"
+        f" parallel = {str(not in_order).lower()}, {keep})"
     )
 
 

@@ -50,8 +50,9 @@ class DuckDBWarehouse:
             )
         if not threads.isascii() or not threads.isdigit() or int(threads) < 1:
             raise ConfigurationError(f"BIOSTAR_THREADS is '{threads}'", next_step="give it as a whole number from 1")
-        new = not path.exists()
+        new = False
         try:
+            new = not path.exists()
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(
@@ -72,7 +73,7 @@ class DuckDBWarehouse:
             raise _translated(fault, str(path)) from None
         except OSError as fault:
             raise WarehouseError(
-                f"the folder '{path.parent}' cannot be made: {(fault.strerror or '').lower()}",
+                f"the folder '{path.parent}' cannot be used: {(fault.strerror or '').lower()}",
                 undone="nothing was loaded",
                 next_step="set BIOSTAR_DUCKDB_PATH to a place you can write to",
             ) from fault
