@@ -91,7 +91,9 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
     root = project_root()
     os.environ.setdefault("DBT_PROFILES_DIR", str(root / "profiles"))
     (root / "data").mkdir(exist_ok=True)
-    from dbt.cli.main import dbtRunner  # imported late: it takes seconds
+    # Imported late: it takes seconds.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
 
     before = Path.cwd()
     os.chdir(root)  # paths in the profile are relative to the project
@@ -99,6 +101,8 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
         result = dbtRunner(callbacks=[callback] if callback else []).invoke(["--log-level", "none", *args])
     finally:
         os.chdir(before)
+        # The adapter keeps the database file open, and open with its own settings, until the process ends.
+        DuckDBConnectionManager.close_all_connections()
     if result.exception is not None and result.result is None:
         raise ConfigurationError(
             f"dbt stopped before it ran anything: {redact(str(result.exception))}",

@@ -19,7 +19,7 @@ from biostar.demo import Answer, Layer, answer, layers, rejects
 from biostar.errors import BiostarError, DataError
 from biostar.project import dbt_target_dir, duckdb_path, project_root
 
-QUESTIONS = ("encounters_by_class_and_year", "claims_outstanding_by_payer", "readmissions_by_organization")
+QUESTIONS = ("pmpm_by_payer_and_year", "readmission_rate_by_year", "costliest_diagnoses")
 """Analyses whose answers the demo shows."""
 
 SHOWN_ROWS = 5
