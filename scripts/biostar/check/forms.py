@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from biostar.check import manual
 from biostar.check.lexer import Lexeme, is_string, lexemes
@@ -198,9 +198,9 @@ class Matcher:
             if is_string(self.tokens[lexeme.token]) or self._is_name(lexeme):
                 yield at + 1, ()
         elif name == "parens":
-            end = self._closing(at)
-            if lexeme.sign == "(" and end is not None:
-                yield end, ()
+            closing = self._closing(at)
+            if lexeme.sign == "(" and closing is not None:
+                yield closing, ()
         elif name == "type":
             yield from self._type(at)
         elif name == "expr":
@@ -237,7 +237,7 @@ class Matcher:
         words: list[str] = []
         while at + len(words) < len(self.lexemes) and len(words) < 4 and self.lexemes[at + len(words)].word:
             words.append(self.lexemes[at + len(words)].word.lower())
-        known = manual.types().allowed
+        known = {*manual.types().allowed, *manual.types().refused}
         size = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in known), 1)
         if not words and self.lexemes[at].kind != TokenType.IDENTIFIER:
             return

@@ -9,21 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlglot import exp
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from biostar.check import manual
 from biostar.check.inspection import Inspection
 from biostar.check.lexer import is_word
 
-_NOT_CALLS = frozenset(
-    """all and any as asc between by case compound cross cube default desc distinct distkey else end except exclude
-    exists explicit for from full group grouping having ilike in inner intersect interval into is join key left like
-    limit minus natural not null of offset on or order outer over partition pivot prior qualify recursive references
-    right rollup select set sets similar some sortkey table then to top union unpivot unique update using values when
-    where with within escape returning filter lateral nulls""".split()
-)
 
-def calls(tokens: list[Token], tree: exp.Expression | None) -> list[int]:
+def calls(tokens: list[Token], tree: exp.Expr | None) -> list[int]:
     """Where the tokens name a function which is called."""
     declared = _declared_names(tree)
     found: list[int] = []
@@ -35,7 +28,7 @@ def calls(tokens: list[Token], tree: exp.Expression | None) -> list[int]:
             continue
         name = token.text.lower()
         before = tokens[index - 1] if index else None
-        if not quoted and name in _NOT_CALLS and not _is_left_or_right_call(name, tokens, index):
+        if not quoted and name in manual.functions().not_calls and not _is_left_or_right_call(name, tokens, index):
             continue
         if _is_type(name, before, tokens, index):
             continue
@@ -43,9 +36,7 @@ def calls(tokens: list[Token], tree: exp.Expression | None) -> list[int]:
     return found
 
 
-def check_functions(
-    inspection: Inspection, tokens: list[Token], tree: exp.Expression | None, tables: Iterable[str]
-) -> None:
+def check_functions(inspection: Inspection, tokens: list[Token], tree: exp.Expr | None, tables: Iterable[str]) -> None:
     """Refuse unknown functions, and known ones where they don't run."""
     lists = manual.functions()
     catalog_only, user_tables = split_tables(tables)
@@ -61,9 +52,13 @@ def check_functions(
             inspection.report("function-retired", token, name, instead=lists.retired[name])
         elif name in lists.allowed:
             _check_node(inspection, token, name, user_tables, catalog_only)
-        elif name in lists.catalog_only:
+        elif name in lists.catalog_only and not (user_tables and name in lists.refused):
             if user_tables:
-                inspection.report("function-catalog-only", token, name)
+                inspection.report("function-catalog-only", token, f"{name} beside {user_tables[0]}")
+            elif name in lists.refused:
+                inspection.report("function-undocumented", token, name, instead=lists.refused[name]["instead"])
+        elif name in lists.undocumented:
+            inspection.report("function-undocumented", token, name, instead=lists.undocumented[name])
         elif name in lists.refused:
             entry = lists.refused[name]
             rule = "function-unsupported" if entry.get("manual") else "function-unknown"
@@ -137,7 +132,7 @@ def _qualified(index: int, tokens: list[Token]) -> str:
     return ".".join(parts)
 
 
-def _declared_names(tree: exp.Expression | None) -> set[int]:
+def _declared_names(tree: exp.Expr | None) -> set[int]:
     """Where a name before a parenthesis isn't a call: aliases and tables with a list of columns."""
     found: set[int] = set()
     if tree is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from biostar.check import forms, manual
 from biostar.check.inspection import Inspection, Options
 from biostar.check.lexer import Statement, is_string, jinja, statements, tokenize, word_of
-from biostar.check.model import StatementReport, page_url
+from biostar.check.model import StatementReport, page_url, rules
 from biostar.check.names import check_column_name, check_token_name
 from biostar.check.query import check_query, first_word
 from biostar.check.types import check_type, read_type
@@ -52,7 +52,9 @@ def _check_statement(statement: Statement, options: Options, in_transaction: boo
     size = len(statement.sql[statement.tokens[0].start : statement.tokens[-1].end + 1].encode())
     if size > MAXIMUM_STATEMENT_BYTES:
         inspection.report("statement-too-long", statement.tokens[0], f"{size:,} bytes")
-        return StatementReport(statement.line, "too long", page_url("c_SQL_commands"), inspection.findings), in_transaction
+        return StatementReport(
+            statement.line, "too long", page_url("c_SQL_commands"), inspection.findings
+        ), in_transaction
     kind, page, in_transaction = _check_tokens(inspection, statement.tokens, in_transaction)
     findings = sorted(inspection.findings, key=lambda finding: (finding.line, finding.column, finding.rule))
     return StatementReport(statement.line, kind, page, findings), in_transaction
@@ -63,11 +65,6 @@ def _check_tokens(
 ) -> tuple[str, str, bool]:
     """Kind and page of a statement, and whether a transaction is open after it."""
     first = first_word(tokens)
-    matcher = forms.Matcher(tokens)
-    for form in forms.refused_forms():
-        if first in form.first and matcher.match(form) is not None:
-            inspection.report(form.rule, tokens[0], _beginning(tokens))
-            return first.lower(), "", in_transaction
     matcher = forms.Matcher(tokens)
     candidates = [form for form in forms.allowed_forms() if first in form.first]
     for form in candidates:
@@ -89,6 +86,10 @@ def _check_tokens(
         if tree is not None and first == "WITH":
             page = queries.get(tree.key.upper(), page)
         return first.lower(), page, in_transaction
+    for form in forms.refused_forms():
+        if first in form.first and forms.Matcher(tokens).match(form) is not None:
+            inspection.report(form.rule, tokens[0], _beginning(tokens))
+            return _kind(tokens), rules()[form.rule].page, in_transaction
     if candidates:
         place = matcher.furthest_token()
         pages = {form.page for form in candidates}
@@ -132,8 +133,8 @@ def _check_captures(inspection: Inspection, tokens: list[Token], captures: forms
                 check_column_name(inspection, piece[0], piece[0].text)
         elif capture.kind == "type":
             name = read_type(tokens, capture.start)
-            if name is not None:
-                check_type(inspection, piece[0], name, in_table=True)
+            if name is not None and not (name.name == "refcursor" and form.page == page_url("r_CREATE_PROCEDURE")):
+                check_type(inspection, piece[0], name, in_table="TABLE" in {word_of(token) for token in tokens[:4]})
         elif capture.kind == "query":
             _check_inner_query(inspection, tokens, capture, form)
         elif capture.kind == "expr":
@@ -149,9 +150,7 @@ def _check_captures(inspection: Inspection, tokens: list[Token], captures: forms
     _check_keys(inspection, tokens, form)
 
 
-def _check_inner_query(
-    inspection: Inspection, tokens: list[Token], capture: forms.Capture, form: forms.Form
-) -> None:
+def _check_inner_query(inspection: Inspection, tokens: list[Token], capture: forms.Capture, form: forms.Form) -> None:
     tree = check_query(inspection, tokens[capture.start : capture.end], inspection.sql)
     if tree is None:
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
-from sqlglot.tokens import Token
+from sqlglot.tokenizer_core import Token
 
 from biostar.check.lexer import column_of
 from biostar.check.model import Finding, Level, page_url, rules
@@ -42,7 +42,13 @@ class Inspection:
     findings: list[Finding] = field(default_factory=list)
 
     def report(
-        self, rule: str, place: Token | exp.Expression | tuple[int, int], detail: str = "", *, page: str = "", instead: str = ""
+        self,
+        rule: str,
+        place: Token | exp.Expr | tuple[int, int],
+        detail: str = "",
+        *,
+        page: str = "",
+        instead: str = "",
     ) -> None:
         """Record a finding; the same thing on the same line is said once."""
         known = rules()[rule]
@@ -65,17 +71,17 @@ class Inspection:
             self.findings.append(finding)
 
 
-def _position(place: Token | exp.Expression | tuple[int, int]) -> tuple[int, int]:
+def _position(place: Token | exp.Expr | tuple[int, int]) -> tuple[int, int]:
     if isinstance(place, tuple):
         return place
-    if isinstance(place, exp.Expression):
+    if isinstance(place, exp.Expr):
         return _node_position(place)
     return place.line, column_of(place)
 
 
-def _node_position(node: exp.Expression) -> tuple[int, int]:
+def _node_position(node: exp.Expr) -> tuple[int, int]:
     """The place of a node, else of the first thing in it that has one, else of what it stands in."""
-    current: exp.Expression | None = node
+    current: exp.Expr | None = node
     while current is not None:
         places = [_meta_position(part.meta) for part in current.walk() if "line" in part.meta]
         if places:

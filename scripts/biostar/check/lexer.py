@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot.dialects.redshift import Redshift
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 _WORD = re.compile(r"^[A-Za-z_\x80-\uffff#][\w$\x80-\uffff#]*$")
 _STRINGS = {

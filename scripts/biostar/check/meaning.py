@@ -25,11 +25,6 @@ _INTEGER_RESULTS = (
     exp.Ascii,
     exp.ApproxDistinct,
 )
-_INTEGER_NAMES = frozenset(
-    """rank dense_rank ntile len length char_length character_length octet_length strtol datediff strpos position
-    charindex regexp_count regexp_instr date_part_year ascii json_array_length get_array_length checksum crc32 fnv_hash
-    farmfingerprint64 date_cmp timestamp_cmp""".split()
-)
 _SAME_AS_ARGUMENT = (
     exp.Max,
     exp.Min,
@@ -55,7 +50,7 @@ _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 _DEPTH = 40
 
 
-def check_meaning(inspection: Inspection, tree: exp.Expression) -> None:
+def check_meaning(inspection: Inspection, tree: exp.Expr) -> None:
     """Averages and quotients of integers, and what a contracted model's columns come from."""
     options = inspection.options
     for average in tree.find_all(exp.Avg):
@@ -64,7 +59,7 @@ def check_meaning(inspection: Inspection, tree: exp.Expression) -> None:
             inspection.report("avg-of-integers", average)
         elif not family:
             inspection.report("avg-of-unknown", average, average.sql("redshift")[:60])
-    if not options.portable:
+    if not options.strict:
         # The project's DuckDB profile divides as Redshift does; elsewhere it is worth a word.
         for quotient in tree.find_all(exp.Div):
             if family_of(quotient.this, options) == family_of(quotient.expression, options) == "integer":
@@ -73,7 +68,7 @@ def check_meaning(inspection: Inspection, tree: exp.Expression) -> None:
         _check_contract(inspection, tree, options.contract)
 
 
-def _check_contract(inspection: Inspection, tree: exp.Expression, contract: dict[str, str] | object) -> None:
+def _check_contract(inspection: Inspection, tree: exp.Expr, contract: dict[str, str] | object) -> None:
     declared = contract if isinstance(contract, dict) else dict(contract)  # type: ignore[call-overload]
     for name, projection, place in output_columns(tree):
         origin = origin_of(projection)
@@ -88,7 +83,7 @@ def _check_contract(inspection: Inspection, tree: exp.Expression, contract: dict
             inspection.report("uncast-aggregate", place, name)
 
 
-def _is_bare_aggregate(origin: exp.Expression) -> bool:
+def _is_bare_aggregate(origin: exp.Expr) -> bool:
     node = origin
     while isinstance(node, exp.Window | exp.Paren | exp.Neg | exp.Coalesce | exp.Round):
         node = node.this
@@ -106,7 +101,7 @@ def canonical(text: str) -> str:
     return name.canonical if name is not None else text.lower()
 
 
-def type_text(to: exp.Expression) -> str:
+def type_text(to: exp.Expr) -> str:
     """A cast's type as Redshift spells it."""
     return to.sql("redshift").lower()
 
@@ -114,13 +109,15 @@ def type_text(to: exp.Expression) -> str:
 # ---------------------------------------------------------------------------- where a column comes from
 
 
-def output_columns(tree: exp.Expression) -> Iterator[tuple[str, exp.Expression, exp.Expression]]:
+def output_columns(tree: exp.Expr) -> Iterator[tuple[str, exp.Expr, exp.Expr]]:
     """Name, expression and place of each column that a query gives, its stars written out where that is possible."""
     select = _first_select(tree)
     if select is None:
         return
     for projection in select.expressions:
-        if isinstance(projection, exp.Star) or (isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star)):
+        if isinstance(projection, exp.Star) or (
+            isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star)
+        ):
             qualifier = projection.table if isinstance(projection, exp.Column) else ""
             for source in _sources(select):
                 if qualifier and source.alias_or_name.lower() != qualifier.lower():
@@ -133,7 +130,7 @@ def output_columns(tree: exp.Expression) -> Iterator[tuple[str, exp.Expression, 
         yield name, projection.unalias(), projection
 
 
-def origin_of(expression: exp.Expression, depth: int = 0) -> exp.Expression | None:
+def origin_of(expression: exp.Expr, depth: int = 0) -> exp.Expr | None:
     """The expression that a column is, followed through subqueries; nothing where it comes from a table."""
     expression = expression.unalias()
     if isinstance(expression, exp.Paren):
@@ -146,7 +143,7 @@ def origin_of(expression: exp.Expression, depth: int = 0) -> exp.Expression | No
     return origin_of(found, depth + 1) if found is not None else None
 
 
-def family_of(expression: exp.Expression, options: Options, depth: int = 0) -> str:
+def family_of(expression: exp.Expr, options: Options, depth: int = 0) -> str:
     """The family of an expression's type, or an empty text where the gate cannot see it."""
     if depth > _DEPTH:
         return ""
@@ -158,7 +155,7 @@ def family_of(expression: exp.Expression, options: Options, depth: int = 0) -> s
         if expression.is_string:
             return "varchar"
         return "integer" if expression.name.isdigit() else "numeric"
-    if isinstance(expression, _INTEGER_RESULTS) or _name(expression) in _INTEGER_NAMES:
+    if isinstance(expression, _INTEGER_RESULTS) or _name(expression) in manual.functions().integers:
         return "integer"
     if isinstance(expression, exp.Subquery):
         first = next(output_columns(expression.this), None)
@@ -169,7 +166,7 @@ def family_of(expression: exp.Expression, options: Options, depth: int = 0) -> s
         return family_of(expression.this, options, depth + 1)
     if isinstance(expression, exp.Distinct) and expression.expressions:
         return family_of(expression.expressions[0], options, depth + 1)
-    if isinstance(expression, _SAME_AS_ARGUMENT) and isinstance(expression.this, exp.Expression):
+    if isinstance(expression, _SAME_AS_ARGUMENT) and isinstance(expression.this, exp.Expr):
         return family_of(expression.this, options, depth + 1)
     if isinstance(expression, exp.Coalesce | exp.Greatest | exp.Least):
         return _common([expression.this, *expression.expressions], options, depth)
@@ -188,13 +185,13 @@ def family_of(expression: exp.Expression, options: Options, depth: int = 0) -> s
     return ""
 
 
-def _name(expression: exp.Expression) -> str:
+def _name(expression: exp.Expr) -> str:
     if isinstance(expression, exp.Anonymous):
         return str(expression.this).lower()
     return expression.sql_name().lower() if isinstance(expression, exp.Func) else ""
 
 
-def _common(parts: list[exp.Expression], options: Options, depth: int) -> str:
+def _common(parts: list[exp.Expr], options: Options, depth: int) -> str:
     families = {family_of(part, options, depth + 1) for part in parts if not isinstance(part, exp.Null)}
     if len(families) == 1:
         return families.pop()
@@ -221,11 +218,11 @@ def _family_of_column(column: exp.Column, options: Options, depth: int) -> str:
     return _family_of_type(declared) if declared else ""
 
 
-def _select_of(column: exp.Expression) -> exp.Select | None:
+def _select_of(column: exp.Expr) -> exp.Select | None:
     return column.find_ancestor(exp.Select)
 
 
-def _first_select(tree: exp.Expression | None) -> exp.Select | None:
+def _first_select(tree: exp.Expr | None) -> exp.Select | None:
     while tree is not None and not isinstance(tree, exp.Select):
         if isinstance(tree, exp.SetOperation | exp.Subquery | exp.Paren):
             tree = tree.this
@@ -234,33 +231,33 @@ def _first_select(tree: exp.Expression | None) -> exp.Select | None:
     return tree
 
 
-def _sources(select: exp.Select) -> list[exp.Expression]:
+def _sources(select: exp.Select) -> list[exp.Expr]:
     first = select.args.get("from_")
     joined = [join.this for join in select.args.get("joins") or []]
     return [source for source in [first.this if first is not None else None, *joined] if source is not None]
 
 
-def _query_of(source: exp.Expression) -> exp.Expression | None:
+def _query_of(source: exp.Expr) -> exp.Expr | None:
     """The query behind a source: a derived table's own, or the common table expression of that name."""
     if isinstance(source, exp.Subquery):
-        inner: exp.Expression = source.this
+        inner: exp.Expr = source.this
         return inner
     if not isinstance(source, exp.Table) or source.args.get("db"):
         return None
     name = source.name.lower()
-    current: exp.Expression | None = source
+    current: exp.Expr | None = source
     while current is not None:
         with_ = current.args.get("with_")
         for cte in with_.expressions if with_ is not None else []:
             if cte.alias.lower() == name and not _contains(cte, source):
-                found: exp.Expression = cte.this
+                found: exp.Expr = cte.this
                 return found
         current = current.parent
     return None
 
 
-def _contains(outer: exp.Expression, inner: exp.Expression) -> bool:
-    current: exp.Expression | None = inner
+def _contains(outer: exp.Expr, inner: exp.Expr) -> bool:
+    current: exp.Expr | None = inner
     while current is not None:
         if current is outer:
             return True
@@ -268,7 +265,7 @@ def _contains(outer: exp.Expression, inner: exp.Expression) -> bool:
     return False
 
 
-def _candidates(column: exp.Column) -> list[exp.Expression]:
+def _candidates(column: exp.Column) -> list[exp.Expr]:
     select = _select_of(column)
     if select is None:
         return []
@@ -278,7 +275,7 @@ def _candidates(column: exp.Column) -> list[exp.Expression]:
     return sources
 
 
-def _projection_of(column: exp.Column) -> exp.Expression | None:
+def _projection_of(column: exp.Column) -> exp.Expr | None:
     for source in _candidates(column):
         query = _query_of(source)
         if query is None:
@@ -305,7 +302,7 @@ def _relation_of(column: exp.Column) -> str:
     return ""
 
 
-def _only_relation(query: exp.Expression) -> str:
+def _only_relation(query: exp.Expr) -> str:
     """`select * from relation`: the relation behind an import CTE."""
     select = _first_select(query)
     if select is None or not any(isinstance(projection, exp.Star) for projection in select.expressions):

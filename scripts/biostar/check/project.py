@@ -7,7 +7,6 @@ from a contract beside the query that fills the table.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -17,12 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from biostar.check.gate import check_sql
-from biostar.check.inspection import Options
-from biostar.check.model import Finding, StatementReport, page_url, rules
+from biostar.check.inspection import Inspection, Options
+from biostar.check.model import StatementReport, page_url
+from biostar.check.recording import node_name, record_builds, why
+from biostar.contracts import read_sources
 from biostar.errors import ConfigurationError
+from biostar.raw import ddl_statements
+from biostar.warehouse import dialect_of
 
 _QUERIES = {"model", "snapshot", "test"}
-_PLACEHOLDER = {"method": "database", "host": "localhost", "port": "5439"}
+_COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
+_CLOCK = re.compile(r"__dbt_tmp\d+")
 
 
 @dataclass(frozen=True)
@@ -43,35 +47,23 @@ def compile_project(project: Path, target_path: Path) -> dict[str, Any]:
     """
     from dbt.cli.main import dbtRunner
 
-    arguments = [
-        "--quiet",
-        "compile",
-        "--target",
-        "redshift",
-        "--no-introspect",
-        "--no-populate-cache",
-        "--project-dir",
-        str(project),
-        "--target-path",
-        str(target_path),
-    ]
-    if "DBT_PROFILES_DIR" not in os.environ and (project / "profiles" / "profiles.yml").exists():
-        arguments += ["--profiles-dir", str(project / "profiles")]
-    result = dbtRunner().invoke(arguments)
+    arguments = ["--quiet", "compile", "--target", "redshift", "--no-introspect", "--no-populate-cache"]
+    result = dbtRunner().invoke([*arguments, *dbt_arguments(project, target_path)])
     if not result.success:
         raise ConfigurationError(
-            f"dbt could not compile the project for redshift: {_why(result)}",
+            f"dbt could not compile the project for redshift: {why(result)}",
             undone="nothing was checked",
             next_step="dbt compile --target redshift --no-introspect --no-populate-cache",
         )
     return read_manifest(target_path)
 
 
-def _why(result: Any) -> str:
-    if result.exception is not None:
-        return str(result.exception).strip().splitlines()[0]
-    failed = [str(node.message).strip() for node in result.result or [] if str(node.status) == "error"]
-    return failed[0].splitlines()[0] if failed else "see dbt's log"
+def dbt_arguments(project: Path, target_path: Path) -> list[str]:
+    """dbt's options for a project: where it is, where its profiles are, and where it compiles to."""
+    arguments = ["--project-dir", str(project), "--target-path", str(target_path)]
+    if "DBT_PROFILES_DIR" not in os.environ and (project / "profiles" / "profiles.yml").exists():
+        arguments += ["--profiles-dir", str(project / "profiles")]
+    return arguments
 
 
 def read_manifest(target_path: Path) -> dict[str, Any]:
@@ -117,8 +109,10 @@ def project_texts(manifest: dict[str, Any], project: Path, target_path: Path, ba
                 base,
             )
         for when, hook in _hooks(node):
-            yield Text(f"{node['original_file_path']} ({when})", hook["sql"], base, bool(hook.get("transaction", True)))
-    yield from _loader_texts(base)
+            if "{{" not in hook["sql"] and "{%" not in hook["sql"]:
+                where = f"{node['original_file_path']} ({when})"
+                yield Text(where, hook["sql"], base, bool(hook.get("transaction", True)))
+    yield from _loader_texts(project, base)
 
 
 def check_project(
@@ -132,18 +126,52 @@ def check_project(
     for node in manifest["nodes"].values():
         if node["package_name"] != package or node["resource_type"] != "model":
             continue
-        if node["config"].get("materialized") in {"table", "incremental"} and _contract(node) is None:
+        is_mart = node["original_file_path"].startswith("models/marts/")
+        if is_mart and node["config"].get("materialized") in {"table", "incremental"} and _contract(node) is None:
             name = node["original_file_path"]
             report = StatementReport(1, "create table as", page_url("r_CREATE_TABLE_AS"))
-            report.findings.append(_without_contract(base))
+            Inspection("", base, report.findings).report("contract-missing", (1, 1), node["name"])
             reports.setdefault(name, []).append(report)
     return reports
 
 
-def _without_contract(options: Options) -> Finding:
-    rule = rules()["ctas"]
-    level = "refused" if options.strict else "warning"
-    return Finding("ctas", rule.by, level, 1, 1, rule.title, rule.page, rule.instead)  # type: ignore[arg-type]
+def unread_hooks(manifest: dict[str, Any]) -> int:
+    """How many hooks are Jinja that only a run of dbt writes out."""
+    package = manifest["metadata"]["project_name"]
+    nodes = [node for node in manifest["nodes"].values() if node["package_name"] == package]
+    return sum("{{" in hook["sql"] or "{%" in hook["sql"] for node in nodes for _, hook in _hooks(node))
+
+
+def check_sent(
+    manifest: dict[str, Any], project: Path, target_path: Path, base: Options
+) -> dict[str, list[StatementReport]]:
+    """The verdict on each statement that dbt would send in a first and in a second build, hooks and all."""
+    sent = record_builds(manifest, dbt_arguments(project, target_path))
+    columns = known_columns(manifest)
+    ours = Options(strict=base.strict, allow_functions=base.allow_functions, columns=columns)
+    dbts = Options(allow_functions=base.allow_functions)
+    reports: dict[str, list[StatementReport]] = {}
+    transactions: dict[int, bool] = {}
+    known: dict[tuple[str, bool], list[StatementReport]] = {}
+    for statement in sent:
+        inside = transactions.get(statement.connection, False)
+        sql = _COMMENT.sub("", statement.sql).strip()
+        if not sql:
+            continue
+        key = (_CLOCK.sub("", sql), inside)
+        if key not in known:
+            options = ours if statement.node in manifest["nodes"] else dbts
+            known[key] = check_sql(sql, options, in_transaction=inside)
+            reports.setdefault(node_name(statement.node, manifest), []).extend(known[key])
+        transactions[statement.connection] = _inside_after(sql, inside)
+    return reports
+
+
+def _inside_after(sql: str, inside: bool) -> bool:
+    first = sql.split(None, 1)[0].strip(";").lower()
+    if first in {"begin", "start"}:
+        return True
+    return False if first in {"commit", "rollback", "end", "abort"} else inside
 
 
 def known_columns(manifest: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -229,14 +257,7 @@ def _hooks(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield when, {**hook, "sql": sql}
 
 
-def _loader_texts(base: Options) -> Iterator[Text]:
+def _loader_texts(project: Path, base: Options) -> Iterator[Text]:
     """The DDL of the raw tables, as `biostar raw ddl --target redshift` prints it."""
-    try:
-        contracts = importlib.import_module("biostar.contracts")
-    except ModuleNotFoundError as missing:
-        if missing.name != "biostar.contracts":
-            raise
-        return
-    maker = getattr(contracts, "redshift_ddl", None)
-    if maker is not None:
-        yield Text("biostar raw ddl --target redshift", maker(), base)
+    statements = list(ddl_statements(dialect_of("redshift"), read_sources(project)))
+    yield Text("biostar raw ddl --target redshift", ";\n".join(statements), base)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from biostar.check import manual
 from biostar.check.functions import check_functions, split_tables
@@ -25,9 +25,8 @@ from biostar.check.types import check_try_cast, check_type, types_in_query
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _SIGNS = frozenset(
-    ["(", ")", ",", ".", "*", "+", "-", "/", "%", "^", "=", "<", ">", "<=", ">=", "<>", "!=", "||", "::", "[", "]"]
-    + ["~", "~*", "!", "|/", "||/", "@", "&", "|", "#", "<<", ">>", "(+)", ":", "$"]
-)
+    ("(", ")", ",", ".", "*", "+", "-", "/", "%", "^", "=", "<", ">", "<=", ">=", "<>", "!=", "||", "::", "[", "]", "~")
+) | frozenset(("~*", "!", "|/", "||/", "@", "&", "|", "#", "<<", ">>", "(+)", ":", "$"))
 _PREFIX_SIGNS = {TokenType.PIPE_SLASH, TokenType.DPIPE_SLASH, TokenType.PARAMETER}
 
 _SELECT = "with_ expressions distinct into from_ joins connect where group having qualify order limit offset"
@@ -105,6 +104,9 @@ _PARTS: dict[str, frozenset[str]] = {
         "Merge": "this using on whens",
         "Whens": "expressions",
         "When": "matched then source",
+        "RawString": "this",
+        "ObjectIdentifier": "this",
+        "AtIndex": "this expression",
         "Any": "this",
         "All": "this",
         "ColumnDef": "this kind",
@@ -155,7 +157,7 @@ _REFUSED_PARTS: dict[tuple[str, str], tuple[str, str]] = {
     ("WindowSpec", "exclude"): ("window-frame-kind", "exclude"),
     ("CTE", "materialized"): ("with-materialized", "materialized"),
     ("Between", "symmetric"): ("construct", "between symmetric"),
-    ("Group", "totals"): ("group-by-distinct", "with totals"),
+    ("Group", "totals"): ("group-by-clause", "with totals"),
     ("Union", "by_name"): ("set-operation", "union by name"),
     ("Merge", "with_"): ("with-in-merge", "with"),
     ("Merge", "returning"): ("returning", "returning"),
@@ -177,20 +179,14 @@ _REFUSED_PARTS: dict[tuple[str, str], tuple[str, str]] = {
 }
 _JOIN_KINDS = {"", "INNER", "OUTER", "CROSS"}
 _JOIN_METHODS = {"", "NATURAL"}
-_FRAMELESS = frozenset(
-    "row_number rank dense_rank percent_rank cume_dist ntile lag lead ratio_to_report median percentile_cont "
-    "percentile_disc listagg".split()
-)
-_ORDERLESS = frozenset("ratio_to_report median percentile_cont percentile_disc listagg".split())
-_ORDER_EXPECTED = frozenset("row_number lag lead first_value last_value nth_value ntile".split())
 
 
-def parse(tokens: list[Token], sql: str, inspection: Inspection | None) -> exp.Expression | None:
+def parse(tokens: list[Token], sql: str, inspection: Inspection | None) -> exp.Expr | None:
     """The tree of a query, or nothing and a finding."""
     readable = [
-        _as_caret(token) if token.text == "#" else token
+        _readable(tokens, index)
         for index, token in enumerate(tokens)
-        if not (token.token_type in _PREFIX_SIGNS and _is_prefix(tokens, index))
+        if not (token.token_type in _PREFIX_SIGNS and _is_prefix(tokens, index)) and not _is_array_mark(tokens, index)
     ]
     try:
         trees = DIALECT.parser(error_level=ErrorLevel.RAISE).parse(readable, sql)
@@ -204,11 +200,36 @@ def parse(tokens: list[Token], sql: str, inspection: Inspection | None) -> exp.E
     return next((tree for tree in trees if tree is not None), None)
 
 
-def _as_caret(token: Token) -> Token:
-    """#, the exclusive or, is read as another operator between the same operands: sqlglot doesn't know it."""
-    return Token(
-        token_type=TokenType.CARET, text="^", line=token.line, col=token.col, start=token.start, end=token.end
+def _is_array_mark(tokens: list[Token], index: int) -> bool:
+    """[] behind a type: the check of types has seen it; sqlglot stumbles over it behind PostgreSQL's own types."""
+    kind = tokens[index].token_type
+    if kind == TokenType.R_BRACKET:
+        return index > 0 and tokens[index - 1].token_type == TokenType.L_BRACKET
+    return (
+        kind == TokenType.L_BRACKET
+        and index > 0
+        and is_word(tokens[index - 1])
+        and index + 1 < len(tokens)
+        and tokens[index + 1].token_type == TokenType.R_BRACKET
     )
+
+
+def _readable(tokens: list[Token], index: int) -> Token:
+    """A token as sqlglot can read it: # as another operator between the same operands, a catalog's type as text."""
+    token = tokens[index]
+    replacement: tuple[TokenType, str] | None = None
+    if token.text == "#":
+        replacement = TokenType.CARET, "^"
+    elif (
+        index > 0
+        and tokens[index - 1].token_type == TokenType.DCOLON
+        and token.text.lower() in manual.types().catalog_only
+    ):
+        replacement = TokenType.VARCHAR, "varchar"
+    if replacement is None:
+        return token
+    kind, text = replacement
+    return Token(token_type=kind, text=text, line=token.line, col=token.col, start=token.start, end=token.end)
 
 
 def _is_prefix(tokens: list[Token], index: int) -> bool:
@@ -219,10 +240,13 @@ def _is_prefix(tokens: list[Token], index: int) -> bool:
     if before is None:
         return False
     ends_operand = before.token_type in {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER} or is_string(before)
-    return not ends_operand and not (is_word(before) and before.text.lower() not in {"select", "and", "or", "when", "then", "else", "where", "on", "by", "not"})
+    return not ends_operand and not (
+        is_word(before)
+        and before.text.lower() not in {"select", "and", "or", "when", "then", "else", "where", "on", "by", "not"}
+    )
 
 
-def check_query(inspection: Inspection, tokens: list[Token], sql: str, *, parameters: bool = False) -> exp.Expression | None:
+def check_query(inspection: Inspection, tokens: list[Token], sql: str, *, parameters: bool = False) -> exp.Expr | None:
     """Every rule for queries, on the tokens of one query or change of rows.
 
     Args:
@@ -231,16 +255,16 @@ def check_query(inspection: Inspection, tokens: list[Token], sql: str, *, parame
     _check_tokens(inspection, tokens, sql, parameters=parameters)
     tree = parse(tokens, sql, inspection)
     if tree is None:
-        check_functions(inspection, tokens, None, ["?"])
+        check_functions(inspection, tokens, None, [])
         return None
     if isinstance(tree, exp.Command):
         inspection.report("unreadable", tokens[0])
         return None
     tables = user_relations(tree)
     check_functions(inspection, tokens, tree, tables)
-    catalog, others = split_tables(tables)
+    catalog, _ = split_tables(tables)
     for index, name, how in types_in_query(tokens):
-        check_type(inspection, tokens[index], name, in_table=False, catalog=bool(catalog) and not others)
+        check_type(inspection, tokens[index], name, in_table=False, catalog=bool(catalog))
         if how == "try_cast":
             inner = _cast_at(tree, tokens, index)
             check_try_cast(inspection, tokens[index], family_of(inner, inspection.options) if inner else "", name)
@@ -252,7 +276,7 @@ def check_query(inspection: Inspection, tokens: list[Token], sql: str, *, parame
     return tree
 
 
-def user_relations(tree: exp.Expression) -> list[str]:
+def user_relations(tree: exp.Expr) -> list[str]:
     """The relations a statement reads or writes, without its own common table expressions, lower case."""
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     found: list[str] = []
@@ -266,10 +290,10 @@ def user_relations(tree: exp.Expression) -> list[str]:
     return found
 
 
-def _cast_at(tree: exp.Expression, tokens: list[Token], index: int) -> exp.Expression | None:
+def _cast_at(tree: exp.Expr, tokens: list[Token], index: int) -> exp.Expr | None:
     """The argument of the try_cast whose type stands at a token: the casts stand in the tree in the tokens' order."""
     ordinal = sum(1 for start, _, how in types_in_query(tokens) if how == "try_cast" and start < index)
-    casts = [node for node in tree.find_all(exp.TryCast, bfs=False)]
+    casts = list(tree.find_all(exp.TryCast, bfs=False))
     return casts[ordinal].this if ordinal < len(casts) else None
 
 
@@ -287,6 +311,8 @@ def _check_tokens(inspection: Inspection, tokens: list[Token], sql: str, *, para
         if kind in {TokenType.IDENTIFIER, TokenType.NUMBER} or is_word(token) or " " in token.text:
             if token.text.lower() == "positional" and following is not None and following.text.lower() == "join":
                 inspection.report("duckdb-syntax", token, "positional join")
+            if token.text.lower() == "values" and before is not None and before.token_type == TokenType.L_PAREN:
+                inspection.report("values-as-table", token)
             if token.text.lower() == "from" and before is not None and before.token_type == TokenType.L_PAREN:
                 opener = tokens[index - 2].text.lower() if index > 1 else ""
                 if opener != "trim":
@@ -337,7 +363,7 @@ def _check_literal(inspection: Inspection, token: Token, sql: str) -> None:
 # ---------------------------------------------------------------------------- the tree's nodes
 
 
-def _check_structure(inspection: Inspection, tree: exp.Expression) -> None:
+def _check_structure(inspection: Inspection, tree: exp.Expr) -> None:
     for node in tree.walk():
         name = type(node).__name__
         if name in _REFUSED_NODES:
@@ -365,19 +391,19 @@ def _plain(name: str) -> str:
     return words.strip()
 
 
-def _check_join(inspection: Inspection, join: exp.Expression) -> None:
+def _check_join(inspection: Inspection, join: exp.Expr) -> None:
     kind, method = str(join.args.get("kind") or ""), str(join.args.get("method") or "")
     if kind not in _JOIN_KINDS or method not in _JOIN_METHODS:
         inspection.report("duckdb-syntax", join, f"{method} {kind} join".strip().lower())
     side = str(join.args.get("side") or "")
     condition = join.args.get("on")
-    if side == "FULL" and isinstance(condition, exp.Expression):
+    if side == "FULL" and isinstance(condition, exp.Expr):
         terms = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
         if not any(isinstance(term.unnest(), exp.EQ) for term in terms):
             inspection.report("full-join", join)
 
 
-def _check_window(inspection: Inspection, window: exp.Expression) -> None:
+def _check_window(inspection: Inspection, window: exp.Expr) -> None:
     function = window.this
     while isinstance(function, exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
         function = function.this
@@ -390,19 +416,19 @@ def _check_window(inspection: Inspection, window: exp.Expression) -> None:
     if distinct is not None and name != "listagg":
         inspection.report("window-distinct", window, f"{name}(distinct …) over")
     ordered, frame = window.args.get("order"), window.args.get("spec")
-    if name in _ORDERLESS and ordered is not None:
+    if name in lists.windows_without_order and ordered is not None:
         inspection.report("window-order", window, f"{name} with order by in over")
-    elif name in _FRAMELESS and frame is not None:
+    elif name in lists.windows_without_frame and frame is not None:
         inspection.report("window-order", window, f"{name} with a frame")
-    elif name not in _FRAMELESS and ordered is not None and frame is None:
+    elif name not in lists.windows_without_frame and ordered is not None and frame is None:
         inspection.report("window-frame-missing", window, name)
-    if name in _ORDER_EXPECTED and ordered is None:
+    if name in lists.windows_want_order and ordered is None:
         inspection.report("window-needs-order", window, name)
     if isinstance(frame, exp.WindowSpec) and str(frame.args.get("kind") or "").upper() != "ROWS":
         inspection.report("window-frame-kind", window, str(frame.args.get("kind") or "").lower())
 
 
-def _called_name(inspection: Inspection, function: exp.Expression) -> str:
+def _called_name(inspection: Inspection, function: exp.Expr) -> str:
     """What a function was called in the text; sqlglot's name where the text has none."""
     start, end = function.meta.get("start"), function.meta.get("end")
     if start is not None and end is not None:
@@ -414,19 +440,19 @@ def _called_name(inspection: Inspection, function: exp.Expression) -> str:
     return function.sql_name().lower() if isinstance(function, exp.Func) else ""
 
 
-def _check_table(inspection: Inspection, table: exp.Expression) -> None:
+def _check_table(inspection: Inspection, table: exp.Expr) -> None:
     if isinstance(table.this, exp.Func):
         name = _called_name(inspection, table.this) or table.name.lower()
         if not name.startswith("pg_") and name not in manual.functions().refused:
             inspection.report("table-function", table, name)
 
 
-def _check_values(inspection: Inspection, values: exp.Expression) -> None:
+def _check_values(inspection: Inspection, values: exp.Expr) -> None:
     if not isinstance(values.parent, exp.Insert):
         inspection.report("values-as-table", values)
 
 
-def _check_tuple(inspection: Inspection, values: exp.Expression) -> None:
+def _check_tuple(inspection: Inspection, values: exp.Expr) -> None:
     parent = values.parent
     if isinstance(parent, exp.In | exp.Values | exp.GroupingSets | exp.Cube | exp.Rollup | exp.Insert | exp.Distinct):
         return
@@ -435,51 +461,47 @@ def _check_tuple(inspection: Inspection, values: exp.Expression) -> None:
     inspection.report("row-constructor", values)
 
 
-def _check_in(inspection: Inspection, membership: exp.Expression) -> None:
+def _check_in(inspection: Inspection, membership: exp.Expr) -> None:
     query = membership.args.get("query")
-    if isinstance(query, exp.Expression) and isinstance(membership.this, exp.Tuple):
+    if isinstance(query, exp.Expr) and isinstance(membership.this, exp.Tuple):
         inspection.report("in-many-columns", membership)
 
 
-def _check_interval(inspection: Inspection, interval: exp.Expression) -> None:
+def _check_interval(inspection: Inspection, interval: exp.Expr) -> None:
     if not (isinstance(interval.this, exp.Literal) and interval.this.is_string):
         inspection.report("interval-literal", interval)
 
 
-def _check_array(inspection: Inspection, array: exp.Expression) -> None:
+def _check_array(inspection: Inspection, array: exp.Expr) -> None:
     if array.args.get("bracket_notation"):
         inspection.report("array-literal", array, "[…]")
 
 
-def _check_star(inspection: Inspection, star: exp.Expression) -> None:
+def _check_star(inspection: Inspection, star: exp.Expr) -> None:
     if star.args.get("except_") and inspection.options.portable:
         inspection.report("not-portable", star, "* exclude")
 
 
-def _check_group(inspection: Inspection, group: exp.Expression) -> None:
-    if group.args.get("all"):
-        if inspection.options.portable:
-            inspection.report("not-portable", group, "group by all")
-    extensions = [part for part in ("grouping_sets", "cube", "rollup") for _ in group.args.get(part) or []]
-    if len(extensions) > 1:
-        inspection.report("group-by-distinct", group, "more than one grouping extension")
+def _check_group(inspection: Inspection, group: exp.Expr) -> None:
+    if group.args.get("all") and inspection.options.portable:
+        inspection.report("not-portable", group, "group by all")
     for key in group.expressions:
         query = key.find(exp.Select)
         if query is not None:
             inspection.report("subquery-scalar-place", key, "group by")
 
 
-def _check_having(inspection: Inspection, having: exp.Expression) -> None:
+def _check_having(inspection: Inspection, having: exp.Expr) -> None:
     if any(True for _ in having.find_all(exp.Subquery)):
         inspection.report("subquery-in-having", having)
 
 
-def _check_set_operation(inspection: Inspection, operation: exp.Expression) -> None:
+def _check_set_operation(inspection: Inspection, operation: exp.Expr) -> None:
     if isinstance(operation, exp.Except | exp.Intersect) and not operation.args.get("distinct"):
         inspection.report("set-operation", operation, f"{type(operation).__name__.lower()} all")
 
 
-def _check_with(inspection: Inspection, with_: exp.Expression) -> None:
+def _check_with(inspection: Inspection, with_: exp.Expr) -> None:
     for cte in with_.expressions:
         if not isinstance(cte.this, exp.Select | exp.SetOperation | exp.Subquery | exp.Paren):
             inspection.report("with-changes-rows", cte, cte.alias)
@@ -491,30 +513,34 @@ def _check_with(inspection: Inspection, with_: exp.Expression) -> None:
                 inspection.report("recursive-columns", cte, cte.alias)
 
 
-def _is_recursive(cte: exp.Expression) -> bool:
+def _is_recursive(cte: exp.Expr) -> bool:
     name = cte.alias.lower()
-    return any(
-        isinstance(table.this, exp.Identifier) and not table.args.get("db") and table.name.lower() == name
-        for table in cte.this.find_all(exp.Table)
-    ) and isinstance(cte.parent, exp.With) and bool(cte.parent.args.get("recursive"))
+    return (
+        any(
+            isinstance(table.this, exp.Identifier) and not table.args.get("db") and table.name.lower() == name
+            for table in cte.this.find_all(exp.Table)
+        )
+        and isinstance(cte.parent, exp.With)
+        and bool(cte.parent.args.get("recursive"))
+    )
 
 
-def _check_portable(text: str) -> Callable[[Inspection, exp.Expression], None]:
-    def check(inspection: Inspection, node: exp.Expression) -> None:
+def _check_portable(text: str) -> Callable[[Inspection, exp.Expr], None]:
+    def check(inspection: Inspection, node: exp.Expr) -> None:
         if inspection.options.portable:
             inspection.report("not-portable", node, text)
 
     return check
 
 
-def _check_pivot(inspection: Inspection, pivot: exp.Expression) -> None:
-    if not pivot.args.get("fields"):
+def _check_pivot(inspection: Inspection, pivot: exp.Expr) -> None:
+    if not pivot.args.get("fields") and not pivot.args.get("unpivot"):
         inspection.report("duckdb-syntax", pivot, "pivot without for … in")
     elif inspection.options.portable:
         inspection.report("not-portable", pivot, "pivot")
 
 
-_CHECKS: dict[str, Callable[[Inspection, exp.Expression], None]] = {
+_CHECKS: dict[str, Callable[[Inspection, exp.Expr], None]] = {
     "Join": _check_join,
     "Window": _check_window,
     "Table": _check_table,
@@ -540,7 +566,7 @@ _CHECKS: dict[str, Callable[[Inspection, exp.Expression], None]] = {
 # ---------------------------------------------------------------------------- whole statements
 
 
-def _check_statement(inspection: Inspection, tree: exp.Expression) -> None:
+def _check_statement(inspection: Inspection, tree: exp.Expr) -> None:
     if isinstance(tree, exp.Merge):
         _check_merge(inspection, tree)
     elif isinstance(tree, exp.Update):

@@ -21,24 +21,26 @@ class _Level:
     select: exp.Select
     sources: set[str]
     system: bool
-    correlated_groups: list[exp.Expression] = field(default_factory=list)
+    correlated_groups: list[exp.Expr] = field(default_factory=list)
 
 
-def check_subqueries(inspection: Inspection, tree: exp.Expression) -> None:
+def check_subqueries(inspection: Inspection, tree: exp.Expr) -> None:
     """Refuse the unsupported patterns in a statement."""
     for query in _outermost(tree):
         _visit(inspection, query, _enclosing(tree))
 
 
-def _enclosing(tree: exp.Expression) -> list[_Level]:
+def _enclosing(tree: exp.Expr) -> list[_Level]:
     """UPDATE and DELETE are the outer query of the subqueries in their conditions."""
     if not isinstance(tree, exp.Update | exp.Delete):
         return []
-    names = {table.alias_or_name.lower() for table in tree.find_all(exp.Table) if table.find_ancestor(exp.Select) is None}
+    names = {
+        table.alias_or_name.lower() for table in tree.find_all(exp.Table) if table.find_ancestor(exp.Select) is None
+    }
     return [_Level(exp.Select(), names, system=False)]
 
 
-def _outermost(tree: exp.Expression) -> Iterator[exp.Expression]:
+def _outermost(tree: exp.Expr) -> Iterator[exp.Expr]:
     if isinstance(tree, exp.Select | exp.SetOperation):
         yield tree
         return
@@ -47,7 +49,7 @@ def _outermost(tree: exp.Expression) -> Iterator[exp.Expression]:
             yield node
 
 
-def own_nodes(tree: exp.Expression) -> Iterator[exp.Expression]:
+def own_nodes(tree: exp.Expr) -> Iterator[exp.Expr]:
     """The nodes of a query without those of the queries in it; of these only the tops."""
     stack = [tree]
     while stack:
@@ -59,7 +61,7 @@ def own_nodes(tree: exp.Expression) -> Iterator[exp.Expression]:
         stack.extend(reversed(list(node.iter_expressions())))
 
 
-def _visit(inspection: Inspection, query: exp.Expression, levels: list[_Level]) -> set[int]:
+def _visit(inspection: Inspection, query: exp.Expr, levels: list[_Level]) -> set[int]:
     """Check a query; the result says which of the levels around it its columns refer to."""
     reached: set[int] = set()
     if isinstance(query, exp.SetOperation):
@@ -92,7 +94,7 @@ def _sources(select: exp.Select) -> set[str]:
     joined = [join.this for join in select.args.get("joins") or []]
     first = select.args.get("from_")
     for source in [first.this if first is not None else None, *joined]:
-        if isinstance(source, exp.Expression):
+        if isinstance(source, exp.Expr):
             names.add(source.alias_or_name.lower())
             names |= {nested.this.alias_or_name.lower() for nested in source.args.get("joins") or []}
     return names - {""}
@@ -112,7 +114,7 @@ def _level_of(column: exp.Column, levels: list[_Level]) -> int | None:
     return None
 
 
-def _check_correlated(inspection: Inspection, query: exp.Expression, outer: _Level) -> None:
+def _check_correlated(inspection: Inspection, query: exp.Expr, outer: _Level) -> None:
     """A query that refers to the query around it, in the place where it stands there."""
     selects = [query] if isinstance(query, exp.Select) else list(query.find_all(exp.Select))
     if any(own.find(exp.Window) for select in selects for own in select.expressions):
@@ -123,15 +125,16 @@ def _check_correlated(inspection: Inspection, query: exp.Expression, outer: _Lev
         inspection.report("correlated-in-outer-join", query)
     if any(isinstance(node, exp.Group) for node in parents):
         inspection.report("correlated-group-by", query)
-    membership = next((node for node in parents if isinstance(node, exp.In) and _within(query, node.args.get("query"))), None)
+    membership = next(
+        (node for node in parents if isinstance(node, exp.In) and _within(query, node.args.get("query"))), None
+    )
     if membership is not None:
         if any(_grouped_aggregate(select) for select in selects):
             inspection.report("correlated-in-aggregate", query)
         if isinstance(membership.parent, exp.Not) and any(_reads_system_tables(select) for select in selects):
             inspection.report("correlated-system-table", query)
-    elif not any(isinstance(node, exp.Exists | exp.Any | exp.All) for node in parents[:2]) and not _in_from(parents):
-        if isinstance(query, exp.Select) and not any(_is_aggregate(e) for e in query.expressions):
-            inspection.report("correlated-scalar", query)
+    elif _is_scalar(query, parents):
+        inspection.report("correlated-scalar", query)
     outer.correlated_groups.append(query)
 
 
@@ -151,15 +154,15 @@ def _check_groups(inspection: Inspection, level: _Level) -> None:
                 inspection.report("correlated-group-by", key, key.sql("redshift"))
 
 
-def _ancestors(node: exp.Expression, stop: exp.Expression) -> Iterator[exp.Expression]:
+def _ancestors(node: exp.Expr, stop: exp.Expr) -> Iterator[exp.Expr]:
     current = node.parent
     while current is not None and current is not stop:
         yield current
         current = current.parent
 
 
-def _within(node: exp.Expression, outer: exp.Expression | None) -> bool:
-    current: exp.Expression | None = node
+def _within(node: exp.Expr, outer: exp.Expr | None) -> bool:
+    current: exp.Expr | None = node
     while current is not None:
         if current is outer:
             return True
@@ -167,11 +170,18 @@ def _within(node: exp.Expression, outer: exp.Expression | None) -> bool:
     return False
 
 
-def _in_from(parents: list[exp.Expression]) -> bool:
+def _is_scalar(query: exp.Expr, parents: list[exp.Expr]) -> bool:
+    """A value without an aggregate: not a test of existence or membership, not a relation."""
+    if any(isinstance(node, exp.Exists | exp.Any | exp.All) for node in parents[:2]) or _in_from(parents):
+        return False
+    return isinstance(query, exp.Select) and not any(_is_aggregate(e) for e in query.expressions)
+
+
+def _in_from(parents: list[exp.Expr]) -> bool:
     return any(isinstance(node, exp.From | exp.CTE) for node in parents)
 
 
-def _is_aggregate(expression: exp.Expression) -> bool:
+def _is_aggregate(expression: exp.Expr) -> bool:
     found = expression.find(exp.AggFunc)
     return found is not None
 
@@ -179,6 +189,4 @@ def _is_aggregate(expression: exp.Expression) -> bool:
 def _grouped_aggregate(select: exp.Select) -> bool:
     if select.args.get("group") is None:
         return False
-    return any(
-        not isinstance(node, exp.Min | exp.Max) for e in select.expressions for node in e.find_all(exp.AggFunc)
-    )
+    return any(not isinstance(node, exp.Min | exp.Max) for e in select.expressions for node in e.find_all(exp.AggFunc))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from biostar.check import manual
 from biostar.check.inspection import Inspection
@@ -73,7 +73,7 @@ def read_type(tokens: list[Token], at: int) -> TypeName | None:
     if not words:
         return None
     known = manual.types()
-    names = {*known.allowed, *known.refused}
+    names = {*known.allowed, *known.refused, *known.undocumented}
     size = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in names), 1)
     name, index = " ".join(words[:size]), ends[size - 1]
     arguments: tuple[str, ...] = ()
@@ -122,9 +122,7 @@ def types_in_query(tokens: list[Token]) -> list[tuple[int, TypeName, str]]:
     return found
 
 
-def check_type(
-    inspection: Inspection, token: Token, name: TypeName, *, in_table: bool, catalog: bool = False
-) -> None:
+def check_type(inspection: Inspection, token: Token, name: TypeName, *, in_table: bool, catalog: bool = False) -> None:
     """Refuse a type that Redshift doesn't know, or that is longer than it allows.
 
     Args:
@@ -133,14 +131,16 @@ def check_type(
         catalog: the statement reads catalog tables only, where PostgreSQL's internal types are at home.
     """
     known = manual.types()
-    if name.array:
+    if name.array and not (catalog and name.name in known.catalog_only):
         inspection.report("type-array", token, f"{name.name}[]")
         return
     if catalog and name.name in known.catalog_only:
         return
     entry = known.allowed.get(name.name)
     if entry is None:
-        if name.name in known.refused:
+        if name.name in known.undocumented:
+            inspection.report("type-undocumented", token, name.name, instead=known.undocumented[name.name])
+        elif name.name in known.refused:
             instead = known.refused[name.name]
             inspection.report("type-unsupported", token, name.name, instead=instead)
         else:

@@ -15,6 +15,11 @@ from biostar.errors import DataError, UsageError
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--no-compile", is_flag=True, help="Check what the last compilation left; don't run dbt.")
+@click.option(
+    "--sent",
+    is_flag=True,
+    help="Also go through two builds with a driver that runs nothing, and check what dbt would send, hooks and all.",
+)
 @click.option("--strict/--lenient", default=None, help="Let the project's own rules refuse (default: in the project).")
 @click.option(
     "--allow-function",
@@ -28,12 +33,13 @@ from biostar.errors import DataError, UsageError
 @click.option("--quiet-warnings", is_flag=True, help="Leave warnings out of the text output.")
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and who forbids what.")
 @click.option("--explain", metavar="RULE", help="Explain one rule.")
-@click.option("--project-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("."), show_default=True)
+@click.option("--project-dir", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default=True)
 @click.option("--target-path", type=click.Path(path_type=Path, file_okay=False), help="Where dbt compiles to.")
 @json_option
 def command(
     files: tuple[Path, ...],
     no_compile: bool,
+    sent: bool,
     strict: bool | None,
     allowed: tuple[str, ...],
     transaction: bool,
@@ -81,6 +87,10 @@ def command(
         begun = time.monotonic()
         base = Options(strict=strict is not False, allow_functions=names)
         reports = project.check_project(manifest, root, target, base)
+        if sent:
+            reports.update(project.check_sent(manifest, root, target, base))
+        elif unread := project.unread_hooks(manifest):
+            console.print(f"{unread} hooks are written by macros while dbt runs: biostar check --sent reads them")
 
     counted = summary(reports)
     if as_json:

@@ -26,6 +26,12 @@ class Functions:
     compute_only: frozenset[str]
     bare: dict[str, str]
     catalog_only: frozenset[str]
+    undocumented: dict[str, str]
+    windows_without_frame: frozenset[str]
+    windows_without_order: frozenset[str]
+    windows_want_order: frozenset[str]
+    integers: frozenset[str]
+    not_calls: frozenset[str]
     refused: dict[str, dict[str, Any]]
 
 
@@ -35,6 +41,7 @@ class Types:
 
     allowed: dict[str, dict[str, Any]]
     catalog_only: frozenset[str]
+    undocumented: dict[str, str]
     refused: dict[str, str]
     limits: dict[str, dict[str, Any]]
     try_cast: dict[str, frozenset[str]]
@@ -70,6 +77,12 @@ def functions() -> Functions:
         compute_only=frozenset(document["compute_only"]["names"]),
         bare={name: page_url(page) for name, page in document["without_parentheses"].items()},
         catalog_only=frozenset(document["catalog_only"]["names"]),
+        undocumented=dict(document["undocumented"]),
+        windows_without_frame=frozenset(document["windows_without_frame"]),
+        windows_without_order=frozenset(document["windows_without_order"]),
+        windows_want_order=frozenset(document["windows_want_order"]),
+        integers=frozenset(document["integers"]),
+        not_calls=frozenset(document["not_calls"]),
         refused=dict(document["refused"]),
     )
 
@@ -82,6 +95,7 @@ def types() -> Types:
     return Types(
         allowed=dict(document["allowed"]),
         catalog_only=frozenset(document["catalog_only"]),
+        undocumented=dict(document["undocumented"]),
         refused=dict(document["refused"]),
         limits=dict(document["limits"]),
         try_cast=casts,
