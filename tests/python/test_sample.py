@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from biostar.cli import main
-from biostar.errors import DataError, UsageError
+from biostar.errors import DataError, UsageError, WarehouseError
 from biostar.project import project_root
 from biostar.sample import SampleOptions, add_day, write_sample
 from biostar.sample.tables import TABLES
@@ -342,6 +342,28 @@ def test_replace_removes_the_old_sample_only(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "keep"
     assert len(read_table(tmp_path, "patients")) == 3
     assert not list(tmp_path.glob("ehr/*/ingest_date=2024-02-07"))
+
+
+def test_a_run_that_was_killed_is_begun_anew_with_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("biostar.sample.run.compress", full)
+    with pytest.raises(WarehouseError, match="No space left on device"):
+        write_sample(SampleOptions(2, format="gzip"), tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="was not finished"):
+        add_day(tmp_path)
+    with pytest.raises(UsageError, match="is not empty"):
+        write_sample(SampleOptions(2), tmp_path)
+    write_sample(SampleOptions(2), tmp_path, replace_existing=True)
+    assert len(read_table(tmp_path, "patients")) == 3
+
+
+def test_a_file_is_no_landing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("keep")
+    with pytest.raises(UsageError, match="is not a folder"):
+        write_sample(SampleOptions(1), tmp_path / "file")
 
 
 @pytest.mark.parametrize(

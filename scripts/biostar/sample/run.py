@@ -208,6 +208,8 @@ def add_day(
 
 
 def _clear(to: Path, replace_existing: bool) -> None:
+    if to.exists() and not to.is_dir():
+        raise UsageError(f"'{to}' is not a folder", undone="nothing was written", next_step="name a folder with --to")
     if not to.exists() or not any(to.iterdir()):
         to.mkdir(parents=True, exist_ok=True)
         return
