@@ -59,8 +59,5 @@
 
 {#- The key of a clinical code in dim_clinical_code; -1 where there is no code. -#}
 {% macro code_key(domain, code, system=none, description=none) -%}
-    case
-        when {{ code }} is null then cast(-1 as bigint)
-        else {{ biostar.surrogate_key([biostar.code_system(domain, code, system, description), code]) }}
-    end
+    {{ biostar.reference_key([biostar.code_system(domain, code, system, description), code]) }}
 {%- endmacro %}

@@ -27,7 +27,7 @@ ranked_names as (
         _load_id,
         row_number() over (
             partition by code_system, code
-            order by case when description is null then 1 else 0 end, row_count desc, description
+            order by case when description is null then 1 else 0 end asc, row_count desc, description asc
         ) as name_rank
     from counted_names
 

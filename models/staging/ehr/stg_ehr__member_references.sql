@@ -80,18 +80,18 @@ member_references as (
         members.member_id,
         members._load_id
     from members
-    {%- if is_incremental() %}
-    left join {{ this }} as seen
-        on
-            members.member_type = seen.member_type
-            and members.member_id = seen.member_id
-    {%- endif %}
     where
         members.member_id is not null
         -- the exporter writes 0 where a claim has no payer
         and not (members.member_type = 'payer' and members.member_id = '0')
         {%- if is_incremental() %}
-        and seen.member_id is null
+        and not exists (
+            select 1
+            from {{ this }} as seen
+            where
+                seen.member_type = members.member_type
+                and seen.member_id = members.member_id
+        )
         {%- endif %}
 
 )

@@ -1,6 +1,9 @@
 with source as (
 
-    {{ biostar.identified_rows(source('raw_ehr', 'claims'), biostar.clean_text('id')) }}
+    {{ biostar.identified_rows(
+        source('raw_ehr', 'claims'),
+        biostar.clean_text('id')
+    ) }}
 
 ),
 

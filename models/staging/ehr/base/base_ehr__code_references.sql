@@ -56,7 +56,11 @@ with delivered as (
         {%- if is_incremental() %}
         and _load_id > (select coalesce(max(seen._load_id), 0) from {{ this }} as seen)
         {%- endif %}
-    group by {{ code }}, {% if description %}{{ description }}, {% endif %}{% if system %}{{ system }}, {% endif %}_load_id
+    group by
+        {{ code }},
+        {% if description -%} {{ description }}, {% endif -%}
+        {% if system -%} {{ system }}, {% endif -%}
+        _load_id
     {%- if not loop.last %}
 
     union all
@@ -87,7 +91,8 @@ named as (
         description,
         case
             {%- for domain in references | map(attribute=0) | unique %}
-            when domain = '{{ domain }}' then {{ biostar.code_system(domain, 'code', 'declared_system', 'description') }}
+            when domain = '{{ domain }}'
+                then {{ biostar.code_system(domain, 'code', 'declared_system', 'description') }}
             {%- endfor %}
         end as code_system,
         _load_id,

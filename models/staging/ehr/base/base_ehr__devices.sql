@@ -1,6 +1,9 @@
 with source as (
 
-    {{ biostar.identified_rows(source('raw_ehr', 'devices'), biostar.record_hash(['patient', 'encounter', 'start', 'code', 'udi'])) }}
+    {{ biostar.identified_rows(
+        source('raw_ehr', 'devices'),
+        biostar.record_hash(['patient', 'encounter', 'start', 'code', 'udi'])
+    ) }}
 
 ),
 

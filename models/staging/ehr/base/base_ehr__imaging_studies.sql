@@ -1,6 +1,9 @@
 with source as (
 
-    {{ biostar.identified_rows(source('raw_ehr', 'imaging_studies'), biostar.record_hash(['id', 'series_uid', 'instance_uid', 'procedure_code'])) }}
+    {{ biostar.identified_rows(
+        source('raw_ehr', 'imaging_studies'),
+        biostar.record_hash(['id', 'series_uid', 'instance_uid', 'procedure_code'])
+    ) }}
 
 ),
 

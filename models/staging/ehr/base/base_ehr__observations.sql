@@ -1,6 +1,9 @@
 with source as (
 
-    {{ biostar.identified_rows(source('raw_ehr', 'observations'), biostar.record_hash(['patient', 'encounter', 'date', 'code'])) }}
+    {{ biostar.identified_rows(
+        source('raw_ehr', 'observations'),
+        biostar.record_hash(['patient', 'encounter', 'date', 'code'])
+    ) }}
 
 ),
 

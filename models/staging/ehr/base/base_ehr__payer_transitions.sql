@@ -1,6 +1,9 @@
 with source as (
 
-    {{ biostar.identified_rows(source('raw_ehr', 'payer_transitions'), biostar.record_hash(['patient', 'start_date', 'payer'])) }}
+    {{ biostar.identified_rows(
+        source('raw_ehr', 'payer_transitions'),
+        biostar.record_hash(['patient', 'start_date', 'payer'])
+    ) }}
 
 ),
 

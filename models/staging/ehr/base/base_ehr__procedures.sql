@@ -1,6 +1,9 @@
 with source as (
 
-    {{ biostar.identified_rows(source('raw_ehr', 'procedures'), biostar.record_hash(['patient', 'encounter', 'start', 'code'])) }}
+    {{ biostar.identified_rows(
+        source('raw_ehr', 'procedures'),
+        biostar.record_hash(['patient', 'encounter', 'start', 'code'])
+    ) }}
 
 ),
 
