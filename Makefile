@@ -16,7 +16,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v < (3, 14) else f"biostar needs Python 3.10 to 3.13, this is {v[0]}.{v[1]}; name another one: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "cannot create $(VENV): on Debian and Ubuntu, apt-get install python3-venv"; exit 3; }
 	@echo "installing the locked packages into $(VENV) (once, about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# --no-deps: the lock names all of them, and older pips refuse a hashed lock when a package asks for an extra (pypa/pip#9644)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -39,6 +40,7 @@ bench: setup ## Measure load and build against the floor of this machine (about 
 	@$(BIN)/python benchmarks/whole.py
 
 lock: ## Renew requirements.lock after a change in pyproject.toml
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 
 clean: ## Leave a fresh checkout
