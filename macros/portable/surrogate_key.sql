@@ -12,20 +12,20 @@
     {%- if columns | length == 0 -%}
         {{ exceptions.raise_compiler_error("surrogate_key: no column given") }}
     {%- endif -%}
-    {{- return(adapter.dispatch('surrogate_key', 'biostar')(biostar.key_text(columns, mark_nulls=not null_if_missing))) -}}
+    {{- return(adapter.dispatch('surrogate_key', 'biostar')(columns, null_if_missing)) -}}
 {%- endmacro %}
 
 {#- Redshift: strtol reads at most a signed 64-bit number, hence 15 hexadecimal digits and then half of the 16th
     (https://docs.aws.amazon.com/redshift/latest/dg/r_STRTOL.html). -#}
-{% macro default__surrogate_key(text) -%}
-    {%- set digest = "reverse(md5(" ~ text ~ "))" -%}
+{% macro default__surrogate_key(columns, null_if_missing=false) -%}
+    {%- set digest = "reverse(md5(" ~ biostar.key_text(columns, not null_if_missing) ~ "))" -%}
     (strtol(substring({{ digest }}, 1, 15), 16) * 8 + strtol(substring({{ digest }}, 16, 1), 16) / 2)
 {%- endmacro %}
 
 {#- DuckDB has no strtol, and reading a number from hexadecimal text takes three times as long as taking it from
     md5_number. That number holds the digest's bytes last byte first; read from its end digit by digit, the two
     digits of each byte change places too, hence the masks (0x0F0F… and, one bit to the right, 0x0787…). -#}
-{% macro duckdb__surrogate_key(text) -%}
-    {%- set tail = "cast(md5_number(" ~ text ~ ") >> 64 as ubigint)" -%}
+{% macro duckdb__surrogate_key(columns, null_if_missing=false) -%}
+    {%- set tail = "cast(md5_number(" ~ biostar.key_text(columns, not null_if_missing) ~ ") >> 64 as ubigint)" -%}
     cast(({{ tail }} & 1085102592571150095) * 8 + (({{ tail }} >> 5) & 542551296285575047) as bigint)
 {%- endmacro %}

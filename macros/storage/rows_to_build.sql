@@ -39,13 +39,11 @@
         ) as standing
 
     ) as newest
-    where
-        not exists (
-            select 1 from {{ this }} as built
-            where
-                built.{{ id }} = newest.record_id
-                and built._ingest_date > newest._ingest_date
-        )
+    left join {{ this }} as built
+        on
+            newest.record_id = built.{{ id }}
+            and built._ingest_date > newest._ingest_date
+    where built.{{ id }} is null
     {%- endif -%}
 {%- endmacro %}
 

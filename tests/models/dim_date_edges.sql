@@ -62,7 +62,7 @@ wrong_days as (
             and expected.fiscal_year = dates.fiscal_year
             and expected.fiscal_quarter = dates.fiscal_quarter
             and dates.is_weekend = (expected.day_name in ('Saturday', 'Sunday'))
-            and dates.month_key = expected.date_key / 100
+            and dates.month_key = cast(floor(expected.date_key / 100.0) as integer)
     where dates.date_key is null
 
 ),

@@ -93,7 +93,7 @@ described as (
         day_of_year,
 
         cast(extract(year from thursday) as integer) as iso_year,
-        (cast(extract(doy from thursday) as integer) - 1) / 7 + 1 as iso_week,
+        cast(floor((cast(extract(doy from thursday) as integer) - 1) / 7.0) as integer) + 1 as iso_week,
 
         year_number * 100 + month_number as month_key,
         month_number,
@@ -114,13 +114,13 @@ described as (
         cast(calendar_date - (day_of_month - 1) as date) as month_start_date,
         extract(day from next_date) = 1 as is_month_end,
 
-        (month_number - 1) / 3 + 1 as quarter_number,
+        cast(ceiling(month_number / 3.0) as integer) as quarter_number,
         year_number,
         mod(year_number, 4) = 0 and (mod(year_number, 100) <> 0 or mod(year_number, 400) = 0) as is_leap_year,
 
         -- of the United States government, from October to September (31 U.S.C. 1102)
         year_number + case when month_number >= 10 then 1 else 0 end as fiscal_year,
-        mod((month_number - 1) / 3 + 1, 4) + 1 as fiscal_quarter
+        mod(cast(ceiling(month_number / 3.0) as integer), 4) + 1 as fiscal_quarter
     from weeks
 
 ),
