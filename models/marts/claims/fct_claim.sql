@@ -83,58 +83,78 @@ secondary_transfers as (
 
 ),
 
+-- A patient's first version is known without a join, so that only those who changed are looked up.
 patient_versions as (
 
     select * from {{ ref('int_patients__versions') }}
+    where version_number > 1
+
+),
+
+payer_payments as (
+
+    select
+        claim_id,
+        procedure_code_key,
+        payment_amount,
+        {{ biostar.safe_integer('charge_id') }} as payment_number
+    from {{ ref('fct_claim_transaction') }}
+    where
+        paid_by = 'payer'
+        {%- if is_incremental() %}
+        and claim_id in (select changed_claims.claim_id from changed_claims)
+        {%- endif %}
+
+),
+
+secondary_payments as (
+
+    select
+        payer_payments.claim_id,
+        sum(payer_payments.payment_amount) as secondary_payer_paid_amount
+    from payer_payments
+    inner join secondary_transfers
+        on payer_payments.claim_id = secondary_transfers.claim_id
+        and payer_payments.procedure_code_key = secondary_transfers.procedure_code_key
+    where payer_payments.payment_number > secondary_transfers.transfer_number
+    group by payer_payments.claim_id
 
 ),
 
 ledger_totals as (
 
     select
-        ledger.claim_id,
+        claim_id,
 
         -- what a claim that is not delivered is known by
-        max(ledger.patient_key) as patient_key,
-        min(ledger.patient_version_key) as patient_version_key,
-        max(ledger.provider_key) as provider_key,
-        max(ledger.organization_key) as organization_key,
-        max(ledger.encounter_id) as encounter_id,
-        min(ledger.from_at) as first_service_at,
+        max(patient_key) as patient_key,
+        min(patient_version_key) as patient_version_key,
+        max(provider_key) as provider_key,
+        max(organization_key) as organization_key,
+        max(encounter_id) as encounter_id,
+        min(from_at) as first_service_at,
 
         -- milestones
-        min(case when ledger.transaction_type = 'payment' then ledger.from_at end) as first_payment_at,
-        max(case when ledger.transaction_type = 'payment' then ledger.from_at end) as last_payment_at,
+        min(case when transaction_type = 'payment' then from_at end) as first_payment_at,
+        max(case when transaction_type = 'payment' then from_at end) as last_payment_at,
 
         -- totals
         count(*) as line_count,
-        sum(case when ledger.transaction_type = 'charge' then 1 else 0 end) as charge_count,
-        sum(ledger.charge_amount) as charged_amount,
-        sum(ledger.adjustment_amount) as adjusted_amount,
-        sum(ledger.payment_amount) as paid_amount,
-        sum(case when ledger.paid_by = 'payer' then ledger.payment_amount else 0 end) as payer_paid_amount,
+        sum(case when transaction_type = 'charge' then 1 else 0 end) as charge_count,
+        sum(charge_amount) as charged_amount,
+        sum(adjustment_amount) as adjusted_amount,
+        sum(payment_amount) as paid_amount,
+        sum(case when paid_by = 'payer' then payment_amount else 0 end) as payer_paid_amount,
+        sum(case when paid_by = 'patient' then payment_amount else 0 end) as patient_paid_amount,
         sum(
-            case
-                when
-                    ledger.paid_by = 'payer'
-                    and {{ biostar.safe_integer('ledger.charge_id') }} > secondary_transfers.transfer_number
-                    then ledger.payment_amount
-                else 0
-            end
-        ) as secondary_payer_paid_amount,
-        sum(case when ledger.paid_by = 'patient' then ledger.payment_amount else 0 end) as patient_paid_amount,
-        sum(
-            case when ledger.responsible_party = 'patient' then ledger.transfer_in_amount else 0 end
+            case when responsible_party = 'patient' then transfer_in_amount else 0 end
         ) as transferred_to_patient_amount,
-        sum(ledger.transfer_in_amount) as transferred_in_amount,
-        sum(ledger.transfer_out_amount) as transferred_out_amount,
-        max(ledger._load_id) as _ledger_load_id,
-        max(ledger._ingest_date) as _ledger_ingest_date
+        sum(transfer_in_amount) as transferred_in_amount,
+        sum(transfer_out_amount) as transferred_out_amount,
+        max(_load_id) as _ledger_load_id,
+        max(_ingest_date) as _ledger_ingest_date
     from ledger
-    left join secondary_transfers
-        on ledger.claim_id = secondary_transfers.claim_id
-        and ledger.procedure_code_key = secondary_transfers.procedure_code_key
-    group by ledger.claim_id
+    group by claim_id
 
 ),
 
@@ -209,7 +229,7 @@ accumulated as (
         coalesce(ledger_totals.adjusted_amount, 0) as adjusted_amount,
         coalesce(ledger_totals.paid_amount, 0) as paid_amount,
         coalesce(ledger_totals.payer_paid_amount, 0) as payer_paid_amount,
-        coalesce(ledger_totals.secondary_payer_paid_amount, 0) as secondary_payer_paid_amount,
+        coalesce(secondary_payments.secondary_payer_paid_amount, 0) as secondary_payer_paid_amount,
         coalesce(ledger_totals.patient_paid_amount, 0) as patient_paid_amount,
         coalesce(ledger_totals.transferred_to_patient_amount, 0) as transferred_to_patient_amount,
         coalesce(ledger_totals.transferred_in_amount, 0) as transferred_in_amount,
@@ -223,6 +243,8 @@ accumulated as (
     from claims
     full outer join ledger_totals
         on claims.claim_id = ledger_totals.claim_id
+    left join secondary_payments
+        on ledger_totals.claim_id = secondary_payments.claim_id
 
 ),
 

@@ -21,9 +21,11 @@ with claims_transactions as (
 
 ),
 
+-- A patient's first version is known without a join, so that only those who changed are looked up.
 patient_versions as (
 
     select * from {{ ref('int_patients__versions') }}
+    where version_number > 1
 
 ),
 

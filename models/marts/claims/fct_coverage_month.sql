@@ -49,21 +49,35 @@ dates as (
 
 ),
 
+-- A patient's first version is known without a join, so that only those who changed are looked up.
 patient_versions as (
 
     select * from {{ ref('int_patients__versions') }}
+    where version_number > 1
 
 ),
 
+-- months are numbered through from the first one of the calendar
 months as (
 
     select
         date_key as month_date_key,
+        (year_number - 1900) * 12 + month_number - 1 as month_index,
         calendar_date as month_start_date,
         cast(date_trunc('month', calendar_date + 31) as date) as next_month_start_date,
         cast(calendar_date + {{ var('member_month_day', 15) | int - 1 }} as date) as member_month_date
     from dates
     where day_of_month = 1
+
+),
+
+bounded as (
+
+    select
+        coverage_spans.*,
+        -- a span without a day is kept, with zero days, in the month in which it starts
+        case when end_date > start_date then cast(end_date - 1 as date) else start_date end as last_date
+    from coverage_spans
 
 ),
 
@@ -75,11 +89,31 @@ spans as (
         {{ biostar.reference_key('payer_id') }} as payer_key,
         start_date,
         end_date,
-        cast(date_trunc('month', start_date) as date) as first_month_start_date,
-        -- a span without a day is kept, with zero days, in the month in which it starts
-        case when end_date > start_date then cast(end_date - 1 as date) else start_date end as last_date,
+        cast(extract(year from start_date) - 1900 as integer) * 12
+        + cast(extract(month from start_date) as integer) - 1 as first_month_index,
+        cast(extract(year from last_date) - extract(year from start_date) as integer) * 12
+        + cast(extract(month from last_date) - extract(month from start_date) as integer) as following_month_count,
         _load_id
-    from coverage_spans
+    from bounded
+
+),
+
+-- Which months a span of so many months has, counted from its first. With this the spans are joined with their months by
+-- equality: a join by range takes five times as long.
+span_lengths as (
+
+    select distinct following_month_count from spans
+
+),
+
+month_offsets as (
+
+    select
+        span_lengths.following_month_count,
+        months.month_index as month_offset
+    from span_lengths
+    inner join months
+        on span_lengths.following_month_count >= months.month_index
 
 ),
 
@@ -100,9 +134,10 @@ span_months as (
         end as member_month_count,
         spans._load_id
     from spans
+    inner join month_offsets
+        on spans.following_month_count = month_offsets.following_month_count
     inner join months
-        on spans.first_month_start_date <= months.month_start_date
-        and spans.last_date >= months.month_start_date
+        on spans.first_month_index + month_offsets.month_offset = months.month_index
 
 ),
 
