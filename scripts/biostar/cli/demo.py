@@ -125,12 +125,19 @@ def _print_summary(
         console.print()
         shown = Table(title=one.question, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for column in one.columns:
-            shown.add_column(column)
+            shown.add_column(column, overflow="fold")
         for row in one.rows:
             shown.add_row(*row)
         console.print(shown)
     console.print()
     console.rule("[bold]next[/]", align="left")
     console.print(f"read  {page}", markup=False)
-    console.print("ask   .venv/bin/python -m duckdb data/biostar.duckdb   (or any client: schemas core, clinical, …)")
-    console.print("grow  .venv/bin/biostar sample --patients 1000 --to data/more   then load and build that")
+    console.print(
+        "ask   DBT_PROFILES_DIR=profiles .venv/bin/dbt show --inline \"select * from {{ ref('fct_claim') }}\""
+        f"   (or any DuckDB client on {duckdb_path().name}: schemas core, clinical, claims, measures)",
+        markup=False,
+    )
+    console.print(
+        "grow  .venv/bin/biostar sample --patients 1000 --to data/more, then biostar load --landing data/more",
+        markup=False,
+    )
