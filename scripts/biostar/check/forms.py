@@ -190,7 +190,7 @@ class Matcher:
             if is_string(self.tokens[lexeme.token]):
                 yield at + 1, (self._capture(name, at, at + 1),)
         elif name == "number":
-            end = at + 1 if lexeme.sign in {"-", "+"} else at
+            end = at + 1 if lexeme.sign in {"-", "+", "."} else at
             if end < len(self.lexemes) and self.lexemes[end].kind == TokenType.NUMBER:
                 yield end + 1, ()
         elif name == "value":
@@ -203,6 +203,8 @@ class Matcher:
                 yield closing, ()
         elif name == "type":
             yield from self._type(at)
+        elif name == "nested":
+            yield from self._nested_type(at)
         elif name == "expr":
             for end in self._expression_ends(at):
                 yield end, (self._capture("expr", at, end),)
@@ -256,6 +258,20 @@ class Matcher:
                 break
             end = closing
         yield end, (self._capture("type", at, end),)
+
+    def _nested_type(self, at: int) -> Iterator[tuple[int, Captures]]:
+        """struct<…>, array<…> and map<…> of external tables; any other type as elsewhere."""
+        following = self.lexemes[at + 1].sign if at + 1 < len(self.lexemes) else ""
+        if self.lexemes[at].word not in {"STRUCT", "ARRAY", "MAP"} or following != "<":
+            yield from self._type(at)
+            return
+        depth = 0
+        for index in range(at + 1, len(self.lexemes)):
+            sign = self.lexemes[index].sign
+            depth += sign.count("<") - sign.count(">")
+            if depth <= 0:
+                yield index + 1, ()
+                return
 
     def _closing(self, at: int) -> int | None:
         depth = 0

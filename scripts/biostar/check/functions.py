@@ -13,7 +13,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from biostar.check import manual
 from biostar.check.inspection import Inspection
-from biostar.check.lexer import is_word
+from biostar.check.lexer import is_string, is_word
 
 
 def calls(tokens: list[Token], tree: exp.Expr | None) -> list[int]:
@@ -50,7 +50,10 @@ def check_functions(inspection: Inspection, tokens: list[Token], tree: exp.Expr 
             inspection.report("function-unknown", token, qualified)
         elif name in lists.retired:
             inspection.report("function-retired", token, name, instead=lists.retired[name])
+        elif name in lists.bare:
+            inspection.report("construct", token, f"{name} takes no parentheses", page=lists.bare[name])
         elif name in lists.allowed:
+            _check_date_part(inspection, tokens, called_at, name)
             _check_node(inspection, token, name, user_tables, catalog_only)
         elif name in lists.catalog_only and not (user_tables and name in lists.refused):
             if user_tables:
@@ -77,6 +80,19 @@ def check_functions(inspection: Inspection, tokens: list[Token], tree: exp.Expr 
                     inspection.report("function-unsupported", token, name, instead=lists.refused[name]["instead"])
         elif inspection.options.portable and name in {"getdate", "sysdate", "current_date", "timeofday"} and not dotted:
             inspection.report("clock", token, name)
+
+
+def _check_date_part(inspection: Inspection, tokens: list[Token], index: int, name: str) -> None:
+    """The part of a date as the first argument: known to the manual, and for date_trunc in quotes."""
+    parts = manual.date_parts()
+    argument = tokens[index + 2] if index + 2 < len(tokens) else None
+    if argument is None or name not in parts.functions:
+        return
+    text = argument.text.lower()
+    if name == "date_trunc" and not is_string(argument):
+        inspection.report("date-part", argument, f"{text} without quotes")
+    elif (is_string(argument) or is_word(argument)) and text not in parts.functions[name]:
+        inspection.report("date-part", argument, text)
 
 
 def _check_node(
@@ -121,7 +137,7 @@ def _is_type(name: str, before: Token | None, tokens: list[Token], index: int) -
         return True
     # convert(varchar(10), x), character varying (10), a column list with types
     opens_convert = before.token_type == TokenType.L_PAREN and index > 1 and tokens[index - 2].text.lower() == "convert"
-    return opens_convert or name in {"varying", "varchar", "char", "decimal", "numeric"}
+    return opens_convert or name in {"varying", "varchar", "char", "dec", "decimal", "numeric"}
 
 
 def _qualified(index: int, tokens: list[Token]) -> str:

@@ -44,7 +44,27 @@ def check_sql(sql: str, options: Options | None = None, *, in_transaction: bool 
     for statement in statements(tokens, sql):
         report, in_transaction = _check_statement(statement, options, in_transaction)
         reports.append(report)
+        made = _made_function(statement.tokens)
+        if made:
+            options = replace(options, allow_functions=options.allow_functions | made)
     return reports
+
+
+def _made_function(tokens: list[Token]) -> set[str]:
+    """The function that a statement makes, by both of its names: what follows in the text may call it."""
+    words = [word_of(token) for token in tokens]
+    if words[:1] != ["CREATE"] or "FUNCTION" not in words or not {"FUNCTION", "MODEL"} & set(words[:5]):
+        return set()
+    at = words.index("FUNCTION") + 1
+    parts: list[str] = []
+    while at < len(tokens) and (words[at] or tokens[at].token_type == TokenType.IDENTIFIER):
+        parts.append(tokens[at].text.lower())
+        at += 1
+        if at < len(tokens) and tokens[at].token_type == TokenType.DOT:
+            at += 1
+        else:
+            break
+    return {".".join(parts), parts[-1]} if parts else set()
 
 
 def _check_statement(statement: Statement, options: Options, in_transaction: bool) -> tuple[StatementReport, bool]:
@@ -197,7 +217,8 @@ def _check_body(inspection: Inspection, tokens: list[Token], token: Token) -> No
     words = [word_of(other) for other in tokens]
     if "SQL" in words:
         inner = Inspection(token.text, inspection.options)
-        check_query(inner, tokenize(token.text), token.text, parameters=True)
+        for statement in statements(tokenize(token.text), token.text):
+            check_query(inner, statement.tokens, token.text, parameters=True)
         inspection.findings += inner.findings
     else:
         inspection.report("procedure-body", token)

@@ -113,7 +113,8 @@ def lexemes(tokens: list[Token]) -> list[Lexeme]:
 
 def jinja(sql: str, tokens: list[Token]) -> Token | None:
     """The first token of a Jinja expression, if the text has any outside its literals."""
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for index, token in enumerate(tokens):
+        following = tokens[index + 1] if index + 1 < len(tokens) else None
         if token.token_type == TokenType.BLOCK_START or token.text in {"{%", "{%-", "{{-"}:
             return token
         if token.token_type == TokenType.L_BRACE and (

@@ -262,13 +262,16 @@ def check_query(inspection: Inspection, tokens: list[Token], sql: str, *, parame
         return None
     tables = user_relations(tree)
     check_functions(inspection, tokens, tree, tables)
-    catalog, _ = split_tables(tables)
+    catalog, others = split_tables(tables)
     for index, name, how in types_in_query(tokens):
-        check_type(inspection, tokens[index], name, in_table=False, catalog=bool(catalog))
+        check_type(inspection, tokens[index], name, in_table=False, catalog=bool(catalog) or not others)
         if how == "try_cast":
             inner = _cast_at(tree, tokens, index)
             check_try_cast(inspection, tokens[index], family_of(inner, inspection.options) if inner else "", name)
     _check_structure(inspection, tree)
+    parameter = None if parameters else tree.find(exp.Parameter)
+    if parameter is not None:
+        inspection.report("operator", parameter, "@")
     _check_statement(inspection, tree)
     check_names(inspection, tree)
     check_subqueries(inspection, tree)
@@ -307,10 +310,13 @@ def _check_tokens(inspection: Inspection, tokens: list[Token], sql: str, *, para
         following = tokens[index + 1] if index + 1 < len(tokens) else None
         if is_string(token):
             _check_literal(inspection, token, sql)
+            if before is not None and before.token_type == TokenType.ALIAS:
+                inspection.report("construct", token, "a label in single quotes")
             continue
         if kind in {TokenType.IDENTIFIER, TokenType.NUMBER} or is_word(token) or " " in token.text:
             if token.text.lower() == "positional" and following is not None and following.text.lower() == "join":
                 inspection.report("duckdb-syntax", token, "positional join")
+            _check_word(inspection, token, before, following)
             if token.text.lower() == "values" and before is not None and before.token_type == TokenType.L_PAREN:
                 inspection.report("values-as-table", token)
             if token.text.lower() == "from" and before is not None and before.token_type == TokenType.L_PAREN:
@@ -333,6 +339,25 @@ def _check_tokens(inspection: Inspection, tokens: list[Token], sql: str, *, para
             inspection.report("operator", token, "!")
         elif token.text not in _SIGNS:
             inspection.report("operator", token, token.text)
+
+
+def _check_word(inspection: Inspection, token: Token, before: Token | None, following: Token | None) -> None:
+    """Words that sqlglot takes for granted, or leaves out of its tree."""
+    word, previous = token.text.lower(), before.text.lower() if before is not None else ""
+    if word in {"rlike", "regexp", "glob"} and token.token_type == TokenType.RLIKE:
+        inspection.report("operator", token, word)
+    elif word in {"rollup", "cube", "totals"} and previous == "with":
+        inspection.report("group-by-clause", token, f"with {word}")
+    elif word == "distinct" and previous in {"union", "except", "intersect", "minus"}:
+        inspection.report("set-operation", token, f"{previous} distinct")
+    elif word in {"from", "where", "union"} and previous == ",":
+        inspection.report("duckdb-syntax", token, "a comma before " + word)
+    elif token.token_type == TokenType.NUMBER and previous == "interval":
+        inspection.report("interval-literal", token)
+    elif (
+        token.token_type == TokenType.NUMBER and following is not None and following.text == "," and previous == "limit"
+    ):
+        inspection.report("construct", token, "limit with two numbers")
 
 
 def _can_be_indexed(token: Token) -> bool:
@@ -372,7 +397,7 @@ def _check_structure(inspection: Inspection, tree: exp.Expr) -> None:
             continue
         known = _PARTS.get(name)
         for part, value in node.args.items():
-            if value is None or value is False or value == []:
+            if value is None or value == [] or (value is False and (name, part) != ("CTE", "materialized")):
                 continue
             if (name, part) in _REFUSED_PARTS:
                 rule, detail = _REFUSED_PARTS[(name, part)]
@@ -467,6 +492,29 @@ def _check_in(inspection: Inspection, membership: exp.Expr) -> None:
         inspection.report("in-many-columns", membership)
 
 
+def _check_any(inspection: Inspection, quantified: exp.Expr) -> None:
+    if not isinstance(quantified.this, exp.Select | exp.SetOperation | exp.Subquery | exp.Paren):
+        inspection.report("construct", quantified, "any or all over a list")
+
+
+def _check_identifier(inspection: Inspection, name: exp.Expr) -> None:
+    start = name.meta.get("start")
+    if start is not None and inspection.sql[start : start + 1] == "'":
+        inspection.report("duckdb-syntax", name, "a file as a table")
+
+
+def _check_insert(inspection: Inspection, insert: exp.Expr) -> None:
+    target = insert.this.this if isinstance(insert.this, exp.Schema) else insert.this
+    if isinstance(target, exp.Table) and target.alias:
+        inspection.report("construct", target, "insert into a table with an alias")
+
+
+def _check_delete(inspection: Inspection, delete: exp.Expr) -> None:
+    target = delete.this
+    if isinstance(target, exp.Table) and (target.alias or delete.args.get("tables")):
+        inspection.report("construct", target, "delete from a table with an alias")
+
+
 def _check_interval(inspection: Inspection, interval: exp.Expr) -> None:
     if not (isinstance(interval.this, exp.Literal) and interval.this.is_string):
         inspection.report("interval-literal", interval)
@@ -547,6 +595,11 @@ _CHECKS: dict[str, Callable[[Inspection, exp.Expr], None]] = {
     "Values": _check_values,
     "Tuple": _check_tuple,
     "In": _check_in,
+    "Any": _check_any,
+    "All": _check_any,
+    "Identifier": _check_identifier,
+    "Insert": _check_insert,
+    "Delete": _check_delete,
     "Interval": _check_interval,
     "Array": _check_array,
     "Star": _check_star,
@@ -592,7 +645,11 @@ def _check_merge(inspection: Inspection, merge: exp.Merge) -> None:
             inspection.report("merge-clauses", when)
         if isinstance(action, exp.Var) and str(action.this).upper() not in {"DELETE"}:
             inspection.report("merge-clauses", when, str(action.this).lower())
+        if isinstance(action, exp.Insert) and action.args.get("expression") is None:
+            inspection.report("merge-clauses", when, "insert *")
         if isinstance(action, exp.Update):
+            if any(isinstance(assignment, exp.Star) for assignment in action.expressions):
+                inspection.report("merge-clauses", when, "update set *")
             for assignment in action.expressions:
                 if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column) and assignment.this.table:
                     inspection.report("merge-column", assignment, assignment.this.sql("redshift"))

@@ -38,6 +38,7 @@ class TypeName:
             "int8": "bigint",
             "int2": "smallint",
             "decimal": "numeric",
+            "dec": "numeric",
             "bool": "boolean",
             "character varying": "varchar",
             "nvarchar": "varchar",

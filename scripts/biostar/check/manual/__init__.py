@@ -36,6 +36,13 @@ class Functions:
 
 
 @dataclass(frozen=True)
+class DateParts:
+    """The parts of a date that each function takes."""
+
+    functions: dict[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
 class Types:
     """The data types, their families and limits."""
 
@@ -84,6 +91,16 @@ def functions() -> Functions:
         integers=frozenset(document["integers"]),
         not_calls=frozenset(document["not_calls"]),
         refused=dict(document["refused"]),
+    )
+
+
+@lru_cache(maxsize=1)
+def date_parts() -> DateParts:
+    """The parts of a date, each with its abbreviations."""
+    document = read_yaml(_HERE / "date_parts.yml")
+    words = {part: frozenset({part, *others}) for part, others in document["parts"].items()}
+    return DateParts(
+        {name: frozenset().union(*(words[part] for part in parts)) for name, parts in document["functions"].items()}
     )
 
 
