@@ -173,3 +173,19 @@ def test_incremental_builds_equal_a_full_refresh(lab: Lab, monkeypatch: pytest.M
     _build(select=INCREMENTAL)
     assert before == [_content(lab, name) for name in INCREMENTAL]
     _assert_equals_full_refresh(lab)
+
+    # and the tests that guard it see a row that is lost, one at the wrong version, and a reason that is gone
+    with duckdb.connect(str(lab.database)) as connection:
+        connection.execute("delete from clinical.fct_procedure where rowid = 0")
+        connection.execute(
+            "update clinical.fct_observation as f set patient_version_key = v.patient_version_key"
+            " from core.dim_patient as v where v.patient_key = f.patient_key and v.valid_from > f.observed_at"
+        )
+        connection.execute("delete from clinical.bridge_encounter_diagnosis where is_reason and not is_recorded")
+    guards = (
+        "clinical_rows_from_staging_to_facts",
+        "clinical_patient_versions",
+        "clinical_reasons_from_encounters_to_bridge",
+    )
+    result = run_build(select=guards)
+    assert {node.name for node in result.nodes if node.status == "fail"} == set(guards)

@@ -15,8 +15,16 @@ with
     ('fct_device_use', 'stg_ehr__devices', 'count(*)', none),
     ('fct_supply', 'stg_ehr__supplies', 'count(*)', 'supply_quantity'),
     ('fct_imaging_series', 'stg_ehr__imaging_studies', 'sum(merged_row_count)', none),
-    ('fct_condition_episode', 'stg_ehr__conditions', 'sum(merged_row_count)', none),
 ] %}
+
+conditions as (
+
+    select
+        cast(count(*) as bigint) as row_count,
+        cast(count(encounter_id) as bigint) as encounter_row_count
+    from {{ ref('stg_ehr__conditions') }}
+
+),
 
 counted as (
 {% for fact, staged, rows, amount in facts %}
@@ -40,23 +48,32 @@ counted as (
 
     union all
 {% endfor %}
+    {% for fact, staged_row_count in [
+        ('fct_condition_episode', 'row_count'), ('bridge_encounter_diagnosis', 'encounter_row_count')
+    ] -%}
     select
-        'bridge_encounter_diagnosis' as model_name,
-        cast(count(encounter_id) as bigint) as staged_row_count,
+        '{{ fact }}' as model_name,
+        {{ staged_row_count }} as staged_row_count,
         cast(0 as numeric(38, 2)) as staged_amount,
         cast(0 as bigint) as fact_row_count,
         cast(0 as numeric(38, 2)) as fact_amount
-    from {{ ref('stg_ehr__conditions') }}
+    from conditions
 
     union all
 
     select
-        'bridge_encounter_diagnosis' as model_name,
+        '{{ fact }}' as model_name,
         cast(0 as bigint) as staged_row_count,
         cast(0 as numeric(38, 2)) as staged_amount,
         cast(coalesce(sum(merged_row_count), 0) as bigint) as fact_row_count,
         cast(0 as numeric(38, 2)) as fact_amount
-    from {{ ref('bridge_encounter_diagnosis') }}
+    from {{ ref(fact) }}
+    {%- if not loop.last %}
+
+    union all
+
+    {% endif %}
+    {%- endfor %}
 
 ),
 
