@@ -309,12 +309,9 @@ fct_claim as (
         -- facts
         cast(settled.line_count as integer) as line_count,
         cast(settled.charge_count as integer) as charge_count,
-        cast(
-            cast(coalesce(settled.primary_billed_at, settled.patient_billed_at) as date)
-            - cast(settled.service_at as date) as integer
-        ) as service_to_billed_days,
-        cast(cast(settled.first_payment_at as date) - cast(settled.service_at as date) as integer) as service_to_first_payment_days,
-        cast(cast(settled.closed_at as date) - cast(settled.service_at as date) as integer) as service_to_closed_days,
+        {{ biostar.days_between('settled.service_at', 'coalesce(settled.primary_billed_at, settled.patient_billed_at)') }} as service_to_billed_days,
+        {{ biostar.days_between('settled.service_at', 'settled.first_payment_at') }} as service_to_first_payment_days,
+        {{ biostar.days_between('settled.service_at', 'settled.closed_at') }} as service_to_closed_days,
         cast(settled.charged_amount as numeric(18, 2)) as charged_amount,
         cast(settled.adjusted_amount as numeric(18, 2)) as adjusted_amount,
         cast(settled.allowed_amount as numeric(18, 2)) as allowed_amount,

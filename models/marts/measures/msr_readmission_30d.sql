@@ -186,17 +186,8 @@ msr_readmission_30d as (
 
         -- facts
         cast(encounter_count as integer) as encounter_count,
-        cast(
-            extract(year from admitted_date) - extract(year from birth_date)
-            - case
-                when
-                    extract(month from admitted_date) * 100 + extract(day from admitted_date)
-                    < extract(month from birth_date) * 100 + extract(day from birth_date)
-                    then 1
-                else 0
-            end as integer
-        ) as age_years,
-        cast(discharged_date - admitted_date as integer) as length_of_stay_days,
+        {{ biostar.age_in_years('birth_date', 'admitted_date') }} as age_years,
+        {{ biostar.days_between('admitted_date', 'discharged_date') }} as length_of_stay_days,
         cast(days_to_next_admission as integer) as days_to_next_admission,
         cast(case when is_index_stay then 1 else 0 end as integer) as index_stay_count,
         cast(case when is_index_stay and is_readmitted_unplanned then 1 else 0 end as integer) as readmission_count
