@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import random
+
 from conftest import Lab
 
 HEADER = "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n"
@@ -115,6 +118,13 @@ def test_an_open_quote_between_good_quotes(lab: Lab) -> None:
     assert outcome.document["rows_read"] == 6
 
 
+def test_an_open_quote_on_a_last_line_without_an_end(lab: Lab) -> None:
+    lab.put("conditions", HEADER + row(1, '"open') + row(2) + "\n" + row(3, '"open').strip())
+    outcome = lab.load()
+    assert (outcome.code, outcome.document["rows_loaded"]) == (0, 1)
+    assert lab.rejects() == [(2, None, "broken_quotes"), (5, None, "broken_quotes")]
+
+
 def test_each_object_of_a_batch_has_its_own_counts(lab: Lab) -> None:
     lab.put("conditions", HEADER + row(1) + "few\n" + row(2, "x" * 600), name="a.csv")
     lab.put("conditions", "PATIENT,ENCOUNTER,START,CODE,DESCRIPTION,STOP\np,e,s,1,d,\np,e,s,1,d\n", name="b.csv")
@@ -175,3 +185,58 @@ def test_a_file_larger_than_a_buffer_with_bad_records_far_apart(lab: Lab) -> Non
         (lines[90_000], "description", "value_too_long"),
         (lines[149_999], None, "too_many_columns"),
     ]
+
+
+BAD = {
+    "few,1": "missing_columns",
+    "1,2,3,4,5,6,7": "too_many_columns",
+    's,,p,"e"x,c,d': "broken_quotes",
+    "s,,p,e,c," + "x" * 600: "value_too_long",
+    's,,p,e,c,"y\n' + "x" * 600 + '"': "value_too_long",
+}
+GOOD = ["s,,p,e,c,d", 's,,p,e,c,""', 's,,p,e,c,"a\nb"', 's,,p,e,c,5"', 's,,p,e,c,"1\n\n2"']
+
+
+def test_good_and_bad_records_in_any_mixture(lab: Lab) -> None:
+    """Every record of 30 random files is a row, or a reject on the very line where it begins."""
+    random_ = random.Random(8)
+    expected: dict[str, tuple[int, list[tuple[int, str]]]] = {}
+    for number in range(30):
+        line_end = random_.choice(["\n", "\n", "\r\n"])
+        records = random_.choices(
+            [*GOOD[:-1], *BAD, ""], [6, 2, 1, 1, 1, 1, 0.5, 1, 0.5, 1], k=random_.randrange(1, 40)
+        )
+        line = 2
+        rejects = []
+        for record in records:
+            if record in BAD:
+                rejects.append((line, BAD[record]))
+            line += 1 + record.count("\n")
+        day = str(datetime.date(2020, 1, 1) + datetime.timedelta(number))
+        expected[day] = (sum(record in GOOD for record in records), rejects)
+        last = random_.choice([line_end, ""])
+        content = HEADER + "".join(f"{record}\n" for record in records).removesuffix("\n")
+        lab.put("conditions", content.replace("\n", line_end) + last, day=day, zipped=number % 4 == 0)
+    outcome = lab.load()
+    assert (outcome.code, outcome.document["failures"]) == (0, [])
+    for day, (rows, rejects) in expected.items():
+        [(load_id, loaded)] = lab.query(
+            "select load_id, rows_loaded from raw_meta.load_ledger where ingest_date = cast(? as date)", [day]
+        )
+        found = lab.query(
+            "select line_number, error_code from raw_meta.load_rejects where load_id = ? order by 1", [load_id]
+        )
+        assert (loaded, found) == (rows, rejects), day
+
+
+def test_blank_lines_within_values(lab: Lab) -> None:
+    """Only where blank lines are between records as well, nobody can tell which are which, and the line stays open."""
+    within = GOOD[-1] + "\n"
+    lab.put("conditions", HEADER + within + row(1, "x" * 600), name="a.csv")
+    lab.put("conditions", HEADER + within + "\n" + row(1, "x" * 600) + "few\n", name="b.csv")
+    assert lab.load().document["rows_loaded"] == 2
+    assert set(lab.rejects()) == {
+        (5, "description", "value_too_long"),
+        (None, "description", "value_too_long"),
+        (7, "stop", "missing_columns"),
+    }

@@ -115,7 +115,9 @@ def rewrite_object(stream: BinaryIO, target: BinaryIO, key: str, *, drop_open_qu
     for chunk in _TextOf(stream, key, lambda _: None):
         whole, line_end, rest = (rest + chunk).rpartition(b"\n")
         write((whole + line_end).replace(b"\r\n", b"\n"))
-    write(rest.removesuffix(b"\r"))
+    if rest:
+        # A last line without an end gets one, so that it still counts as a line when it becomes blank.
+        write(rest.removesuffix(b"\r") + b"\n")
     return Rewritten(tuple(dropped))
 
 

@@ -4,6 +4,9 @@ The fast way is one `insert … select from read_csv`. DuckDB 1.5 loses lines wi
 closed, so the records that came out are held against the lines that went in; only where they differ (values that span
 lines, blank lines, broken quotes) a second look is taken, and where lines are missing the object is refused as it is.
 
+A quote that is opened and, lines later, closed by the rules of CSV makes one value, whatever it holds: nobody can tell
+it from a value that is meant to span lines.
+
 Fields are named f0, f1, … in the statements, so that no name from a file gets into SQL.
 """
 
@@ -21,6 +24,9 @@ LONGEST_LINE = 4 * 1024 * 1024
 """Bytes; Redshift's COPY takes no longer input row, so a longer one is a reject on every target."""
 
 
+_AGAIN = "biostar_rejects_again"
+"""Takes the rejects of a second look. DuckDB's plain ignore_errors drops good rows after text behind a quote."""
+
 # Codes and words of our own: DuckDB's messages may quote the record.
 _CODE = """
     case kind
@@ -32,6 +38,12 @@ _CODE = """
         else 'unreadable'
     end
 """
+_LINES_OF_REJECTS = """
+    select line, 1 + length(text) - length(replace(text, chr(10), '')) as lines
+    from (select line, trim(any_value(csv_line), chr(13) || chr(10)) as text from {rejects} group by line)
+"""
+"""How many lines each reject takes; DuckDB keeps the line ends before it with its text."""
+
 _REASON = """
     case kind
         when 'MISSING COLUMNS' then 'the record has ' || fields || ' of the ' || $width || ' fields of the header'
@@ -55,6 +67,7 @@ class _Read:
         rejected: records that did not.
         blank_lines: the blank ones, by number.
         values_span_lines: whether line ends stand within values.
+        blank_for_sure: whether each blank line is one, and none is part of a value.
     """
 
     file: FileToLoad
@@ -63,6 +76,7 @@ class _Read:
     rejected: int
     blank_lines: tuple[int, ...]
     values_span_lines: bool
+    blank_for_sure: bool
 
 
 def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
@@ -85,8 +99,7 @@ def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[
         counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
     for read in reads:
         # They hold the text of the records, which is to be kept no longer than needed.
-        connection.execute(f"drop table {read.rejects}")
-        connection.execute(f"drop table {read.rejects}_scans")
+        _forget(connection, read.rejects)
     if too_long:
         raise BiostarError(f"{too_long} over-long rows of '{group.table.name}' were not found again in their files")
     return counts
@@ -96,8 +109,7 @@ def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: Fi
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = ", ".join(quote_identifier(name) for _, name in taken)
     fields = ", ".join(f"f{position}" for position, _ in taken)
-    connection.execute(f"drop table if exists {rejects}")
-    connection.execute(f"drop table if exists {rejects}_scans")
+    _forget(connection, rejects)
     try:
         inserted = connection.execute(
             f"insert into {quote_identifier(group.table.schema, group.table.name)}"
@@ -141,31 +153,42 @@ def _account(
         return None
     blank: tuple[int, ...] = file.left_out
     inside = 0
+    for_sure = True
     data_lines = file.lines - group.header_lines
     if loaded + rejected + len(blank) != data_lines:
         inside = _line_ends_inside(connection, group, file, rejects) if file.quotes else 0
         with file.open() as stream:
             blank = blank_lines(stream, file.key)
         # A blank line within a value is a line end inside and looks blank too; any other must be one of the blanks.
-        if not 0 <= data_lines - loaded - rejected - inside <= len(blank):
+        unexplained = data_lines - loaded - rejected - inside
+        if not 0 <= unexplained <= len(blank):
             return None
-    read = _Read(file, rejects, loaded, rejected + len(file.left_out), blank, inside > 0)
+        if unexplained == 0:
+            blank = ()  # all of them are within values
+        for_sure = unexplained == len(blank)
+    read = _Read(file, rejects, loaded, rejected + len(file.left_out), blank, inside > 0, for_sure)
     _write_rejects(connection, group, read)
     return read
 
 
+def _forget(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+    connection.execute(f"drop table if exists {rejects}")
+    connection.execute(f"drop table if exists {rejects}_scans")
+
+
 def _line_ends_inside(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> int:
     """Line ends within the values of a file, of the good rows and of the rejected ones."""
+    _forget(connection, _AGAIN)
     good = connection.execute(
-        f"select coalesce(sum({_line_ends(group)}), 0) from {_scan(group, file)}",
+        f"select coalesce(sum({_line_ends(group)}), 0) from {_scan(group, file, _AGAIN)}",
         {"address": _literal_path(file.address)},
     ).fetchone()
     bad = connection.execute(
         f"""
-        select coalesce(sum(length(text) - length(replace(text, chr(10), ''))), 0)
-        from (select trim(any_value(csv_line), chr(13) || chr(10)) as text from {rejects} group by line)
+        select coalesce(sum(lines - 1), 0) from ({_LINES_OF_REJECTS.format(rejects=rejects)})
         """
     ).fetchone()
+    _forget(connection, _AGAIN)
     assert good is not None
     assert bad is not None
     return int(good[0]) + int(bad[0])
@@ -197,8 +220,7 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
     if read.rejected == len(file.left_out):
         return
     if read.values_span_lines:
-        # DuckDB counts a record as one line; where values span lines only the position in bytes tells.
-        records, lines = _reject_lines(connection, read)
+        records, lines = _reject_lines(connection, group, read)
         places = "select unnest($records) as line, unnest($lines) as line_number"
         where: dict[str, object] = {"records": records, "lines": lines}
     else:
@@ -240,18 +262,25 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
     )
 
 
-def _reject_lines(connection: duckdb.DuckDBPyConnection, read: _Read) -> tuple[list[int], list[int]]:
-    """Record number of each reject as DuckDB counts, and the line of the file on which it begins."""
+def _reject_lines(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> tuple[list[int], list[int]]:
+    """Number of each rejected record as DuckDB counts, and the line of the file on which it begins."""
     rows = connection.execute(
         f"""
-        select line, min(line_byte_position) - 1 + any_value(case when csv_line[1] = chr(10) then 1 else 0 end)
+        select
+            line,
+            min(line_byte_position) - 1
+                + any_value(length(csv_line) - length(ltrim(csv_line, chr(13) || chr(10))))
         from {read.rejects}
         group by line
         order by line
         """
     ).fetchall()
+    records = [int(record) for record, _ in rows]
+    if not read.values_span_lines:
+        return records, [record + group.header_lines - 1 for record in records]
+    # DuckDB counts a record as one line; where values span lines only the position in bytes tells.
     with read.file.open() as stream:
-        return [int(record) for record, _ in rows], lines_at(stream, read.file.key, [int(at) for _, at in rows])
+        return records, lines_at(stream, read.file.key, [int(at) for _, at in rows])
 
 
 def _remove_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> int:
@@ -282,9 +311,12 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
     first = " ".join(f"when strlen(f{position}) > {width} then {position}" for position, width in limits)
     length = " ".join(f"when strlen(f{position}) > {width} then strlen(f{position})" for position, width in limits)
     inside = _line_ends(group) if read.values_span_lines else "0"
-    # A row begins after the header, the rows before it with the lines that they span, the rejects and the blank
-    # lines before it. Where values span lines, a blank line may be part of one: then nothing tells for sure.
-    line = "null" if read.blank_lines and read.values_span_lines else "line_number"
+    # A row begins after the header, the rows before it with the lines that they span, and the rejects and blank lines
+    # before it, here called obstacles. Counted among the lines of rows only, an obstacle stands where the row that
+    # follows it begins. A blank line that may be part of a value leaves the number open.
+    line = "line_number" if read.blank_for_sure else "null"
+    records, lines = _reject_lines(connection, group, read)
+    _forget(connection, _AGAIN)
     connection.execute("set preserve_insertion_order = true")
     try:
         row = connection.execute(
@@ -296,7 +328,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                     case {first} end as field,
                     case {length} end as value_length,
                     {inside} as line_ends
-                from {_scan(group, read.file, in_order=True)}
+                from {_scan(group, read.file, _AGAIN, in_order=True)}
             ),
             placed as (
                 select
@@ -304,30 +336,34 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                     field,
                     value_length,
                     position + sum(line_ends) over (order by position rows unbounded preceding) - line_ends
-                        as rows_and_line_ends
+                        as line_among_rows
                 from numbered
             ),
-            rejects as (
+            obstacles as (
+                select places.line_number, spans.lines
+                from (select unnest($records) as line, unnest($lines) as line_number) as places
+                inner join ({_LINES_OF_REJECTS.format(rejects=read.rejects)}) as spans on places.line = spans.line
+                union all
+                select unnest($blank_lines), 1
+            ),
+            obstacles_among_rows as (
                 select
-                    number - row_number() over (order by number) as rows_before,
-                    lines
-                from (
-                    select
-                        line - 1 as number,
-                        1 + length(any_value(trim(csv_line, chr(13) || chr(10))))
-                            - length(replace(any_value(trim(csv_line, chr(13) || chr(10))), chr(10), '')) as lines
-                    from {read.rejects}
-                    group by line
-                    union all
-                    select unnest($blank_lines) - $header_lines, 1
-                )
+                    lines,
+                    line_number - $header_lines
+                        - sum(lines) over (order by line_number rows unbounded preceding) + lines as line_among_rows
+                from obstacles
             ),
             too_long as (
                 select
                     field,
                     value_length,
-                    rows_and_line_ends + $header_lines
-                        + coalesce((select sum(lines) from rejects where rows_before < position), 0) as line_number
+                    $header_lines + placed.line_among_rows + coalesce(
+                        (
+                            select sum(lines) from obstacles_among_rows
+                            where obstacles_among_rows.line_among_rows <= placed.line_among_rows
+                        ),
+                        0
+                    ) as line_number
                 from placed
                 where field is not null
             )
@@ -341,6 +377,8 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                 "address": _literal_path(read.file.address),
                 "header_lines": group.header_lines,
                 "blank_lines": list(read.blank_lines),
+                "records": records,
+                "lines": lines,
                 "load_id": group.load_id,
                 "source": group.table.source,
                 "table": group.table.name,
@@ -352,6 +390,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
         ).fetchone()
     finally:
         connection.execute("set preserve_insertion_order = false")
+    _forget(connection, _AGAIN)
     assert row is not None
     return int(row[0])
 
@@ -361,22 +400,18 @@ def _book(group: LoadGroup) -> str:
     return quote_identifier(group.books, "load_rejects")
 
 
-def _scan(group: LoadGroup, file: FileToLoad, rejects: str | None = None, *, in_order: bool = False) -> str:
+def _scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = False) -> str:
     """The table function that reads a file; the sniffer and the partition in the path are out of the game.
 
-    With `rejects` the bad records go to a temporary table of that name; without, they are passed over. One thread alone
-    keeps the order of the file.
+    The bad records go to a temporary table named `rejects`. One thread alone keeps the order of the file.
     """
     columns = ", ".join(f"f{position}: 'varchar'" for position in range(len(group.fields)))
-    if rejects:
-        keep = f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{rejects}_scans', rejects_limit = 0"
-    else:
-        keep = "ignore_errors = true"
     return (
         f"read_csv($address, auto_detect = false, header = false, skip = 1, columns = {{{columns}}}, delim = ',',"
         f""" quote = '"', escape = '"', compression = '{"gzip" if file.compressed else "none"}',"""
         f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false,"
-        f" parallel = {str(not in_order).lower()}, {keep})"
+        f" parallel = {str(not in_order).lower()}, store_rejects = true, rejects_limit = 0,"
+        f" rejects_table = '{rejects}', rejects_scan = '{rejects}_scans')"
     )
 
 
