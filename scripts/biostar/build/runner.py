@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biostar.errors import ConfigurationError, WarehouseError
+from biostar.errors import ConfigurationError, UsageError, WarehouseError
 from biostar.project import project_root, target_name
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
 
     Raises:
         ConfigurationError: dbt could not parse the project, the profile or its own arguments.
+        WarehouseError: another process holds the database, or it cannot be reached.
     """
     root = project_root()
     os.environ.setdefault("DBT_PROFILES_DIR", str(root / "profiles"))
@@ -102,14 +103,30 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
     finally:
         os.chdir(before)
         # The adapter keeps the database file open, and open with its own settings, until the process ends.
-        DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if result.exception is not None and result.result is None:
-        raise ConfigurationError(
-            f"dbt stopped before it ran anything: {redact(str(result.exception))}",
-            undone="nothing was built",
-            next_step=f"see {root / os.environ.get('DBT_LOG_PATH', 'logs') / 'dbt.log'}",
-        ) from result.exception
+        log = root / os.environ.get("DBT_LOG_PATH", "logs") / "dbt.log"
+        raise stopped(redact(str(result.exception)), str(log)) from result.exception
     return result
+
+
+def stopped(reason: str, log: str) -> ConfigurationError | WarehouseError:
+    """Why dbt ran nothing, as the error that says who must act; dbt itself has one kind for all of them."""
+    if "could not set lock" in reason.lower():
+        return WarehouseError(
+            f"the database is open in another process; DuckDB lets one process write at a time: {reason}",
+            undone="nothing was built",
+            next_step="wait for the other load, build or client to end, then run the same command again",
+        )
+    if re.search(r"(?i)communication error|timed? ?out|connection (refused|reset)|could not connect", reason):
+        return WarehouseError(
+            f"the warehouse does not answer: {reason}",
+            undone="nothing was built",
+            next_step="run the same command again; if it goes on, look at host, port and network",
+        )
+    return ConfigurationError(
+        f"dbt stopped before it ran anything: {reason}", undone="nothing was built", next_step=f"see {log}"
+    )
 
 
 def run_build(
@@ -124,6 +141,7 @@ def run_build(
 
     Raises:
         ConfigurationError: dbt could not start.
+        UsageError: the selectors match nothing.
         WarehouseError: the database cannot be reached, or another process holds it.
     """
     args = ["build", "--target", target_name(target)]
@@ -156,6 +174,12 @@ def run_build(
             f"dbt could not run on target '{target_name(target)}': {redact(str(outcome.exception))}",
             undone="nothing was built",
             next_step="biostar doctor",
+        )
+    if not results:
+        raise UsageError(
+            f"nothing matches {' '.join(args[3:])}" if select or exclude else "the project has no model",
+            undone="nothing was built",
+            next_step="dbt ls lists the names; a + before or after one adds what it needs or what needs it",
         )
     return BuildResult(tuple(_node(result) for result in results), seconds, target_name(target))
 

@@ -36,8 +36,8 @@ def command(
 ) -> int:
     """Build the models and test them: `dbt build` in one process, with progress and a summary.
 
-    Exit codes: 0 all built and all tests passed (warnings allowed), 3 dbt cannot start, 4 a model or a test failed,
-    5 the warehouse cannot be reached.
+    Exit codes: 0 all built and all tests passed (warnings allowed), 2 the selectors match nothing, 3 dbt cannot start,
+    4 a model or a test failed, 5 the warehouse cannot be reached.
     """
     result = build_with_progress(target, select, exclude, full_refresh, not no_tests)
     if as_json:
