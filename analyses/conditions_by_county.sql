@@ -42,7 +42,7 @@ ranked as (
         counted.*,
         row_number() over (
             partition by county_name
-            order by patients desc, episodes desc, condition_name
+            order by patients desc, episodes desc, condition_name asc
         ) as rank_in_county
     from counted
 

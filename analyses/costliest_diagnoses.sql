@@ -18,7 +18,8 @@ select
     sum(claims.charged_amount) as charged_amount,
     sum(claims.patient_paid_amount) as patient_paid_amount,
     cast(
-        100 * cast(sum(claims.patient_paid_amount) as numeric(18, 4)) / nullif(sum(claims.paid_amount), 0) as numeric(9, 2)
+        100 * cast(sum(claims.patient_paid_amount) as numeric(18, 4))
+        / nullif(sum(claims.paid_amount), 0) as numeric(9, 2)
     ) as patient_paid_pct
 from claims
 inner join clinical_codes
@@ -26,5 +27,5 @@ inner join clinical_codes
 group by clinical_codes.description
 order by
     charged_amount desc,
-    clinical_codes.description
+    clinical_codes.description asc
 limit 10

@@ -26,6 +26,6 @@ group by
     claims.claim_type,
     payers.payer_name
 order by
-    claims.claim_type,
+    claims.claim_type asc,
     days_to_closed desc,
-    payers.payer_name
+    payers.payer_name asc

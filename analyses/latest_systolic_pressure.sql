@@ -24,7 +24,7 @@ measured as (
         observations.numeric_value,
         row_number() over (
             partition by observations.patient_key
-            order by observations.observed_at desc, observations.observation_id, observations.occurrence_number
+            order by observations.observed_at desc, observations.observation_id asc, observations.occurrence_number asc
         ) as recency
     from observations
     inner join clinical_codes

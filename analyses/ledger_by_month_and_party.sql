@@ -13,7 +13,7 @@ dates as (
 
 select
     dates.month_start_date,
-    count(*) as lines,
+    count(*) as line_count,
     sum(ledger.charge_amount) as charged_amount,
     sum(case when ledger.paid_by = 'payer' then ledger.payment_amount else 0 end) as payer_paid_amount,
     sum(case when ledger.paid_by = 'patient' then ledger.payment_amount else 0 end) as patient_paid_amount,

@@ -27,5 +27,5 @@ inner join clinical_codes
 group by clinical_codes.description
 order by
     total_cost_amount desc,
-    clinical_codes.description
+    clinical_codes.description asc
 limit 20

@@ -24,4 +24,4 @@ inner join payers
 group by payers.payer_name
 order by
     overpaid_amount desc,
-    payers.payer_name
+    payers.payer_name asc

@@ -41,4 +41,4 @@ having sum(pmpm.member_month_count) > 0
 order by
     dates.year_number desc,
     payer_paid_amount desc,
-    payers.payer_name
+    payers.payer_name asc

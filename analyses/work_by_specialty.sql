@@ -52,4 +52,4 @@ left join claim_work
 group by providers.specialty
 order by
     encounters desc,
-    providers.specialty
+    providers.specialty asc

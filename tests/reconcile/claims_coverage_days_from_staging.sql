@@ -30,12 +30,20 @@ dated as (
 
 payers as (
 
-    select patient_id, payer_id, coverage_start_at, coverage_end_date
+    select
+        patient_id,
+        payer_id,
+        coverage_start_at,
+        coverage_end_date
     from dated
 
     union all
 
-    select patient_id, secondary_payer_id as payer_id, coverage_start_at, coverage_end_date
+    select
+        patient_id,
+        secondary_payer_id as payer_id,
+        coverage_start_at,
+        coverage_end_date
     from dated
     where secondary_payer_id is not null
 
@@ -48,9 +56,11 @@ periods as (
         {{ biostar.surrogate_key(['payers.payer_id']) }} as payer_key,
         greatest(cast(payers.coverage_start_at as date), cast('1900-01-01' as date)) as start_date,
         case
-            when patients.death_date < cast(payers.coverage_start_at as date) then cast(payers.coverage_start_at as date)
+            when patients.death_date < cast(payers.coverage_start_at as date)
+                then cast(payers.coverage_start_at as date)
             when patients.death_date < payers.coverage_end_date then cast(patients.death_date + 1 as date)
-            when payers.coverage_end_date < cast(payers.coverage_start_at as date) then cast(payers.coverage_start_at as date)
+            when payers.coverage_end_date < cast(payers.coverage_start_at as date)
+                then cast(payers.coverage_start_at as date)
             else payers.coverage_end_date
         end as end_date
     from payers
@@ -117,8 +127,9 @@ compared as (
         coalesce(facts.day_count, 0) - coalesce(staged.day_count, 0) as day_difference
     from staged
     full outer join facts
-        on staged.patient_key = facts.patient_key
-        and staged.payer_key = facts.payer_key
+        on
+            staged.patient_key = facts.patient_key
+            and staged.payer_key = facts.payer_key
 
 )
 

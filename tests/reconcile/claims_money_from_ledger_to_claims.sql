@@ -28,7 +28,9 @@ compared as (
     select
         case
             when claims.claim_id is null then 'ledger without a claim'
-            when ledger.claim_id is null and (claims.line_count <> 0 or claims.charged_amount <> 0 or claims.paid_amount <> 0)
+            when
+                ledger.claim_id is null
+                and (claims.line_count <> 0 or claims.charged_amount <> 0 or claims.paid_amount <> 0)
                 then 'totals without a ledger'
             when claims.line_count <> coalesce(ledger.line_count, 0) then 'number of lines'
             when claims.charged_amount <> coalesce(ledger.charged, 0) then 'charged'
@@ -39,7 +41,9 @@ compared as (
             when claims.transferred_out_amount <> coalesce(ledger.transferred_out, 0) then 'transferred out'
             when claims.payer_paid_amount <> claims.primary_payer_paid_amount + claims.secondary_payer_paid_amount
                 then 'payers by position'
-            when claims.paid_amount <> claims.payer_paid_amount + claims.patient_paid_amount + claims.unattributed_paid_amount
+            when
+                claims.paid_amount
+                <> claims.payer_paid_amount + claims.patient_paid_amount + claims.unattributed_paid_amount
                 then 'paid by party'
             when
                 claims.charged_amount - claims.adjusted_amount - claims.paid_amount

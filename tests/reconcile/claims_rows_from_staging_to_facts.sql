@@ -77,6 +77,7 @@ select
     coalesce(facts.row_count, 0) as fact_count
 from staged
 full outer join facts
-    on staged.fact_name = facts.fact_name
-    and staged._load_id = facts._load_id
+    on
+        staged.fact_name = facts.fact_name
+        and staged._load_id = facts._load_id
 where coalesce(staged.row_count, 0) <> coalesce(facts.row_count, 0)

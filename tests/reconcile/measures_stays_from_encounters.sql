@@ -13,7 +13,9 @@ stays as (
 
     select
         coalesce(sum(encounter_count), 0) as encounter_count,
-        coalesce(sum(case when is_index_stay = (exclusion_reason is not null) then 1 else 0 end), 0) as contradiction_count,
+        coalesce(
+            sum(case when is_index_stay = (exclusion_reason is not null) then 1 else 0 end), 0
+        ) as contradiction_count,
         coalesce(sum(case when readmission_count > index_stay_count then 1 else 0 end), 0) as excess_count
     from {{ ref('msr_readmission_30d') }}
 

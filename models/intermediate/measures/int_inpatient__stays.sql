@@ -52,7 +52,9 @@ encounter_flags as (
 
     select
         encounter_codes.encounter_id,
-        max(case when value_sets.value_set in ('planned admission', 'planned procedure') then 1 else 0 end) as is_planned,
+        max(
+            case when value_sets.value_set in ('planned admission', 'planned procedure') then 1 else 0 end
+        ) as is_planned,
         max(case when value_sets.value_set = 'rehabilitation' then 1 else 0 end) as is_rehabilitation,
         max(case when value_sets.value_set = 'psychiatric' then 1 else 0 end) as is_psychiatric,
         max(case when value_sets.value_set = 'cancer treatment' then 1 else 0 end) as is_cancer_treatment
@@ -159,10 +161,18 @@ stays as (
         -- a stay that has an encounter without an end has none
         case when count(ranked.stopped_at) = count(*) then max(ranked.stopped_at) end as discharged_at,
         count(*) as encounter_count,
-        max(case when ranked.position_from_start = 1 then coalesce(encounter_flags.is_planned, 0) end) as is_planned,
-        max(case when ranked.position_from_end = 1 then coalesce(encounter_flags.is_rehabilitation, 0) end) as is_rehabilitation,
-        max(case when ranked.position_from_end = 1 then coalesce(encounter_flags.is_psychiatric, 0) end) as is_psychiatric,
-        max(case when ranked.position_from_end = 1 then coalesce(encounter_flags.is_cancer_treatment, 0) end) as is_cancer_treatment
+        max(
+            case when ranked.position_from_start = 1 then coalesce(encounter_flags.is_planned, 0) end
+        ) as is_planned,
+        max(
+            case when ranked.position_from_end = 1 then coalesce(encounter_flags.is_rehabilitation, 0) end
+        ) as is_rehabilitation,
+        max(
+            case when ranked.position_from_end = 1 then coalesce(encounter_flags.is_psychiatric, 0) end
+        ) as is_psychiatric,
+        max(
+            case when ranked.position_from_end = 1 then coalesce(encounter_flags.is_cancer_treatment, 0) end
+        ) as is_cancer_treatment
     from ranked
     left join encounter_flags
         on ranked.encounter_id = encounter_flags.encounter_id

@@ -12,7 +12,7 @@
         ]
     )
 }}
--- dist: joins with the patient's ledger, coverage and encounters stay on the node; sort: questions ask for periods of service.
+-- dist: joins with the patient's ledger and encounters stay on the node; sort: questions ask for periods of service.
 -- The second hook removes a claim that was known from its ledger only, when the last of its lines moved to another.
 
 -- depends_on: {{ ref('base_ehr__claims_transactions') }}
@@ -28,13 +28,13 @@ changed_claims as (
     from {{ ref('stg_ehr__claims') }}
     where _load_id > (select coalesce(max(this._load_id), 0) from {{ this }} as this)
 
-    union
+    union all
 
     select claim_id
     from {{ ref('fct_claim_transaction') }}
     where _load_id > (select coalesce(max(this._ledger_load_id), 0) from {{ this }} as this)
 
-    union
+    union all
 
     select earlier.claim_id
     from {{ ref('base_ehr__claims_transactions') }} as earlier
@@ -114,8 +114,9 @@ secondary_payments as (
         sum(payer_payments.payment_amount) as secondary_payer_paid_amount
     from payer_payments
     inner join secondary_transfers
-        on payer_payments.claim_id = secondary_transfers.claim_id
-        and payer_payments.procedure_code_key = secondary_transfers.procedure_code_key
+        on
+            payer_payments.claim_id = secondary_transfers.claim_id
+            and payer_payments.procedure_code_key = secondary_transfers.procedure_code_key
     where payer_payments.payment_number > secondary_transfers.transfer_number
     group by payer_payments.claim_id
 
@@ -267,7 +268,9 @@ fct_claim as (
     select
         -- foreign keys
         cast(settled.patient_key as bigint) as patient_key,
-        cast(coalesce(patient_versions.patient_version_key, settled.first_patient_version_key) as bigint) as patient_version_key,
+        cast(
+            coalesce(patient_versions.patient_version_key, settled.first_patient_version_key) as bigint
+        ) as patient_version_key,
         cast(settled.primary_payer_key as bigint) as primary_payer_key,
         cast(settled.secondary_payer_key as bigint) as secondary_payer_key,
         cast(settled.provider_key as bigint) as provider_key,
@@ -309,7 +312,10 @@ fct_claim as (
         -- facts
         cast(settled.line_count as integer) as line_count,
         cast(settled.charge_count as integer) as charge_count,
-        {{ biostar.days_between('settled.service_at', 'coalesce(settled.primary_billed_at, settled.patient_billed_at)') }} as service_to_billed_days,
+        {{ biostar.days_between(
+            'settled.service_at',
+            'coalesce(settled.primary_billed_at, settled.patient_billed_at)'
+        ) }} as service_to_billed_days,
         {{ biostar.days_between('settled.service_at', 'settled.first_payment_at') }} as service_to_first_payment_days,
         {{ biostar.days_between('settled.service_at', 'settled.closed_at') }} as service_to_closed_days,
         cast(settled.charged_amount as numeric(18, 2)) as charged_amount,
@@ -317,15 +323,23 @@ fct_claim as (
         cast(settled.allowed_amount as numeric(18, 2)) as allowed_amount,
         cast(settled.paid_amount as numeric(18, 2)) as paid_amount,
         cast(settled.payer_paid_amount as numeric(18, 2)) as payer_paid_amount,
-        cast(settled.payer_paid_amount - settled.secondary_payer_paid_amount as numeric(18, 2)) as primary_payer_paid_amount,
+        cast(
+            settled.payer_paid_amount - settled.secondary_payer_paid_amount as numeric(18, 2)
+        ) as primary_payer_paid_amount,
         cast(settled.secondary_payer_paid_amount as numeric(18, 2)) as secondary_payer_paid_amount,
         cast(settled.patient_paid_amount as numeric(18, 2)) as patient_paid_amount,
-        cast(settled.paid_amount - settled.payer_paid_amount - settled.patient_paid_amount as numeric(18, 2)) as unattributed_paid_amount,
+        cast(
+            settled.paid_amount - settled.payer_paid_amount - settled.patient_paid_amount as numeric(18, 2)
+        ) as unattributed_paid_amount,
         cast(settled.transferred_to_patient_amount as numeric(18, 2)) as transferred_to_patient_amount,
         cast(settled.transferred_in_amount as numeric(18, 2)) as transferred_in_amount,
         cast(settled.transferred_out_amount as numeric(18, 2)) as transferred_out_amount,
-        cast(case when settled.balance_amount > 0 then settled.balance_amount else 0 end as numeric(18, 2)) as outstanding_amount,
-        cast(case when settled.balance_amount < 0 then -settled.balance_amount else 0 end as numeric(18, 2)) as overpaid_amount,
+        cast(
+            case when settled.balance_amount > 0 then settled.balance_amount else 0 end as numeric(18, 2)
+        ) as outstanding_amount,
+        cast(
+            case when settled.balance_amount < 0 then -settled.balance_amount else 0 end as numeric(18, 2)
+        ) as overpaid_amount,
         cast(settled.stated_outstanding_amount as numeric(18, 2)) as stated_outstanding_amount,
 
         -- load
@@ -334,9 +348,10 @@ fct_claim as (
         cast(settled._ingest_date as date) as _ingest_date
     from settled
     left join patient_versions
-        on settled.patient_key = patient_versions.patient_key
-        and cast(settled.service_at as date) >= patient_versions.valid_from
-        and cast(settled.service_at as date) < patient_versions.valid_to
+        on
+            settled.patient_key = patient_versions.patient_key
+            and cast(settled.service_at as date) >= patient_versions.valid_from
+            and cast(settled.service_at as date) < patient_versions.valid_to
 
 )
 

@@ -9,7 +9,7 @@
         post_hook="{{ biostar.realign_patient_versions('cast(coalesce(from_at, to_at) as date)') }}"
     )
 }}
--- dist: joins with the patient's claims, coverage and encounters stay on the node; sort: questions ask for periods of service.
+-- dist: joins with the patient's claims and encounters stay on the node; sort: questions ask for periods of service.
 
 with claims_transactions as (
 
@@ -41,7 +41,10 @@ classified as (
         from_at,
         -- The exporter writes 1970-01-01 (zero seconds since the epoch) for a service that has no end, such as a
         -- vaccination or a prescription that runs on.
-        case when to_at = cast('1970-01-01 00:00:00' as timestamp) and from_at <> to_at then null else to_at end as to_at,
+        case
+            when to_at = cast('1970-01-01 00:00:00' as timestamp) and from_at <> to_at then null
+            else to_at
+        end as to_at,
         charge_id,
         case lower(transaction_type)
             when 'charge' then 'charge'
@@ -152,7 +155,9 @@ fct_claim_transaction as (
         cast({{ biostar.patient_version_key('measured.patient_id') }} as bigint) as patient_version_key,
         cast({{ biostar.reference_key('measured.organization_id') }} as bigint) as organization_key,
         cast({{ biostar.reference_key('measured.provider_id') }} as bigint) as provider_key,
-        cast({{ biostar.code_key('charge', 'measured.procedure_code', description='measured.notes') }} as bigint) as procedure_code_key,
+        cast(
+            {{ biostar.code_key('charge', 'measured.procedure_code', description='measured.notes') }} as bigint
+        ) as procedure_code_key,
         cast({{ biostar.date_key('measured.from_at') }} as integer) as from_date_key,
         cast({{ biostar.date_key('measured.to_at') }} as integer) as to_date_key,
 
@@ -194,7 +199,9 @@ fct_claim_transaction as (
         cast(measured._load_id as bigint) as _load_id,
         cast(measured._ingest_date as date) as _ingest_date
     from measured
-    {{ biostar.patient_version_join('patient_versions', 'measured.patient_id', 'cast(coalesce(measured.from_at, measured.to_at) as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'measured.patient_id', 'cast(coalesce(measured.from_at, measured.to_at) as date)'
+    ) }}
 
 )
 

@@ -25,7 +25,7 @@ changed_patients as (
     from {{ ref('stg_ehr__payer_transitions') }}
     where _load_id > (select coalesce(max(this._load_id), 0) from {{ this }} as this)
 
-    union
+    union all
 
     select patient_id
     from {{ ref('stg_ehr__patients') }}
@@ -98,8 +98,8 @@ spans as (
 
 ),
 
--- Which months a span of so many months has, counted from its first. With this the spans are joined with their months by
--- equality: a join by range takes five times as long.
+-- Which months a span of so many months has, counted from its first. With this the spans are joined with their months
+-- by equality: a join by range takes five times as long.
 span_lengths as (
 
     select distinct following_month_count from spans
@@ -184,9 +184,10 @@ fct_coverage_month as (
         cast(coverage_months._load_id as bigint) as _load_id
     from coverage_months
     left join patient_versions
-        on coverage_months.patient_key = patient_versions.patient_key
-        and coverage_months.month_start_date >= patient_versions.valid_from
-        and coverage_months.month_start_date < patient_versions.valid_to
+        on
+            coverage_months.patient_key = patient_versions.patient_key
+            and coverage_months.month_start_date >= patient_versions.valid_from
+            and coverage_months.month_start_date < patient_versions.valid_to
 
 )
 

@@ -124,9 +124,10 @@ classified as (
         member_months.patient_key is not null as is_covered
     from payer_amounts
     left join member_months
-        on payer_amounts.patient_key = member_months.patient_key
-        and payer_amounts.payer_key = member_months.payer_key
-        and payer_amounts.month_date_key = member_months.month_date_key
+        on
+            payer_amounts.patient_key = member_months.patient_key
+            and payer_amounts.payer_key = member_months.payer_key
+            and payer_amounts.month_date_key = member_months.month_date_key
 
 ),
 
@@ -213,10 +214,12 @@ msr_pmpm as (
 
         -- the measure; without a member there is none
         cast(
-            cast(covered_allowed_amount as numeric(18, 4)) / nullif(cast(member_month_count as integer), 0) as numeric(18, 2)
+            cast(covered_allowed_amount as numeric(18, 4))
+            / nullif(cast(member_month_count as integer), 0) as numeric(18, 2)
         ) as allowed_pmpm_amount,
         cast(
-            cast(covered_payer_paid_amount as numeric(18, 4)) / nullif(cast(member_month_count as integer), 0) as numeric(18, 2)
+            cast(covered_payer_paid_amount as numeric(18, 4))
+            / nullif(cast(member_month_count as integer), 0) as numeric(18, 2)
         ) as payer_paid_pmpm_amount
     from payer_months
 

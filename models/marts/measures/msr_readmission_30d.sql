@@ -106,13 +106,18 @@ enrolled as (
     select
         followed.patient_key,
         followed.stay_number,
-        sum(case when insured_months.month_index < followed.admitted_month_index then 1 else 0 end) as insured_month_before_count,
-        sum(case when insured_months.month_index >= followed.admitted_month_index then 1 else 0 end) as insured_month_after_count
+        sum(
+            case when insured_months.month_index < followed.admitted_month_index then 1 else 0 end
+        ) as insured_month_before_count,
+        sum(
+            case when insured_months.month_index >= followed.admitted_month_index then 1 else 0 end
+        ) as insured_month_after_count
     from followed
     inner join insured_months
-        on followed.patient_key = insured_months.patient_key
-        and insured_months.month_index >= followed.admitted_month_index - 12
-        and insured_months.month_index <= followed.follow_up_month_index
+        on
+            followed.patient_key = insured_months.patient_key
+            and followed.admitted_month_index - 12 <= insured_months.month_index
+            and followed.follow_up_month_index >= insured_months.month_index
     group by
         followed.patient_key,
         followed.stay_number
@@ -140,8 +145,9 @@ judged as (
     from followed
     cross join as_of
     left join enrolled
-        on followed.patient_key = enrolled.patient_key
-        and followed.stay_number = enrolled.stay_number
+        on
+            followed.patient_key = enrolled.patient_key
+            and followed.stay_number = enrolled.stay_number
 
 ),
 
