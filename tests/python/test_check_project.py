@@ -56,7 +56,7 @@ def _manifest(*nodes: dict[str, Any]) -> dict[str, Any]:
 
 def _rules(manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     monkeypatch.setattr(project, "_loader_texts", lambda *_: iter(()))
-    reports = check_project(manifest, ROOT, ROOT / "target", STRICT)
+    reports = check_project(manifest, ROOT, STRICT)
     return {
         name: {finding.rule for report in statements for finding in report.findings if finding.level == "refused"}
         for name, statements in reports.items()
@@ -114,10 +114,16 @@ def test_known_columns() -> None:
 
 
 def test_the_loaders_ddl_is_checked() -> None:
-    reports = check_project(_manifest(), ROOT, ROOT / "target", STRICT)
+    reports = check_project(_manifest(), ROOT, STRICT)
     statements = reports["biostar raw ddl --target redshift"]
     assert len(statements) > 18
     assert {statement.verdict for statement in statements} == {"accepted"}
+
+
+def test_a_node_that_was_not_compiled_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = _model(GOOD)
+    node["compiled_code"] = None
+    assert _rules(_manifest(node), monkeypatch) == {"models/marts/claims/fct_claim.sql": {"unreadable"}}
 
 
 def test_nothing_compiled(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +80,14 @@ def read_manifest(target_path: Path) -> dict[str, Any]:
     return document
 
 
-def project_texts(manifest: dict[str, Any], project: Path, target_path: Path, base: Options) -> Iterator[Text]:
+def project_texts(manifest: dict[str, Any], project: Path, base: Options) -> Iterator[Text]:
     """Every text of the project with the options that apply to it."""
     columns = known_columns(manifest)
     package = manifest["metadata"]["project_name"]
     for node in manifest["nodes"].values():
         if node["package_name"] != package or node["resource_type"] not in _QUERIES:
             continue
-        name, sql = _compiled(node, package, project, target_path)
+        name, sql = _compiled(node, project)
         if sql is None:
             continue
         model = node["resource_type"] == "model"
@@ -115,17 +116,20 @@ def project_texts(manifest: dict[str, Any], project: Path, target_path: Path, ba
     yield from _loader_texts(project, base)
 
 
-def check_project(
-    manifest: dict[str, Any], project: Path, target_path: Path, base: Options
-) -> dict[str, list[StatementReport]]:
+def check_project(manifest: dict[str, Any], project: Path, base: Options) -> dict[str, list[StatementReport]]:
     """The verdict on each statement of the project, by file."""
     reports: dict[str, list[StatementReport]] = {}
-    for text in project_texts(manifest, project, target_path, base):
+    for text in project_texts(manifest, project, base):
         reports.setdefault(text.name, []).extend(check_sql(text.sql, text.options, in_transaction=text.in_transaction))
     package = manifest["metadata"]["project_name"]
     for node in manifest["nodes"].values():
-        if node["package_name"] != package or node["resource_type"] != "model":
+        if node["package_name"] != package or node["resource_type"] not in _QUERIES:
             continue
+        if node.get("compiled_code") is None:
+            name = node["original_file_path"]
+            report = StatementReport(1, "not compiled", page_url("c_SQL_commands"))
+            Inspection("", base, report.findings).report("unreadable", (1, 1), f"{node['name']} was not compiled")
+            reports.setdefault(name, []).append(report)
         is_mart = node["original_file_path"].startswith("models/marts/")
         if is_mart and node["config"].get("materialized") in {"table", "incremental"} and _contract(node) is None:
             name = node["original_file_path"]
@@ -146,7 +150,13 @@ def check_sent(
     manifest: dict[str, Any], project: Path, target_path: Path, base: Options
 ) -> dict[str, list[StatementReport]]:
     """The verdict on each statement that dbt would send in a first and in a second build, hooks and all."""
-    sent = record_builds(manifest, dbt_arguments(project, target_path))
+    # A target folder of its own: dbt writes a manifest of what it built last, and the gate needs that of the whole.
+    apart = target_path / "sent"
+    apart.mkdir(parents=True, exist_ok=True)
+    parsed = target_path / "partial_parse.msgpack"
+    if parsed.exists():
+        shutil.copyfile(parsed, apart / parsed.name)
+    sent = record_builds(manifest, dbt_arguments(project, apart))
     columns = known_columns(manifest)
     ours = Options(strict=base.strict, allow_functions=base.allow_functions, columns=columns)
     dbts = Options(allow_functions=base.allow_functions)
@@ -229,7 +239,7 @@ def _contract(node: dict[str, Any]) -> dict[str, str] | None:
     }
 
 
-def _compiled(node: dict[str, Any], package: str, project: Path, target_path: Path) -> tuple[str, str | None]:
+def _compiled(node: dict[str, Any], project: Path) -> tuple[str, str | None]:
     path = node.get("compiled_path")
     sql = node.get("compiled_code")
     if path is None or sql is None:

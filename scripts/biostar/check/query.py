@@ -263,10 +263,13 @@ def check_query(inspection: Inspection, tokens: list[Token], sql: str, *, parame
     tables = user_relations(tree)
     check_functions(inspection, tokens, tree, tables)
     catalog, others = split_tables(tables)
+    try_casts = iter(list(tree.find_all(exp.TryCast, bfs=False)))
     for index, name, how in types_in_query(tokens):
         check_type(inspection, tokens[index], name, in_table=False, catalog=bool(catalog) or not others)
         if how == "try_cast":
-            inner = _cast_at(tree, tokens, index)
+            # The casts stand in the tree in the order of the tokens.
+            cast = next(try_casts, None)
+            inner = cast.this if cast is not None else None
             check_try_cast(inspection, tokens[index], family_of(inner, inspection.options) if inner else "", name)
     _check_structure(inspection, tree)
     parameter = None if parameters else tree.find(exp.Parameter)
@@ -291,13 +294,6 @@ def user_relations(tree: exp.Expr) -> list[str]:
         if len(parts) > 1 or parts[0] not in ctes:
             found.append(".".join(parts))
     return found
-
-
-def _cast_at(tree: exp.Expr, tokens: list[Token], index: int) -> exp.Expr | None:
-    """The argument of the try_cast whose type stands at a token: the casts stand in the tree in the tokens' order."""
-    ordinal = sum(1 for start, _, how in types_in_query(tokens) if how == "try_cast" and start < index)
-    casts = list(tree.find_all(exp.TryCast, bfs=False))
-    return casts[ordinal].this if ordinal < len(casts) else None
 
 
 # ---------------------------------------------------------------------------- tokens

@@ -20,7 +20,6 @@ _SYSTEM = ("stl_", "stv_", "svl_", "svv_", "svcs_", "sys_", "pg_")
 class _Level:
     select: exp.Select
     sources: set[str]
-    system: bool
     correlated_groups: list[exp.Expr] = field(default_factory=list)
 
 
@@ -37,7 +36,7 @@ def _enclosing(tree: exp.Expr) -> list[_Level]:
     names = {
         table.alias_or_name.lower() for table in tree.find_all(exp.Table) if table.find_ancestor(exp.Select) is None
     }
-    return [_Level(exp.Select(), names, system=False)]
+    return [_Level(exp.Select(), names)]
 
 
 def _outermost(tree: exp.Expr) -> Iterator[exp.Expr]:
@@ -71,7 +70,7 @@ def _visit(inspection: Inspection, query: exp.Expr, levels: list[_Level]) -> set
         return reached
     if not isinstance(query, exp.Select):
         return reached
-    level = _Level(query, _sources(query), system=_reads_system_tables(query))
+    level = _Level(query, _sources(query))
     inner = [*levels, level]
     for node in own_nodes(query):
         if isinstance(node, exp.Column):

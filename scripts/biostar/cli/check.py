@@ -86,7 +86,7 @@ def command(
         manifest = project.read_manifest(target) if no_compile else project.compile_project(root, target)
         begun = time.monotonic()
         base = Options(strict=strict is not False, allow_functions=names)
-        reports = project.check_project(manifest, root, target, base)
+        reports = project.check_project(manifest, root, base)
         if sent:
             reports.update(project.check_sent(manifest, root, target, base))
         elif unread := project.unread_hooks(manifest):
