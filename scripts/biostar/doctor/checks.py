@@ -112,9 +112,22 @@ def _duckdb() -> Finding:
 
 def _redshift() -> Finding:
     method = os.environ.get("BIOSTAR_REDSHIFT_METHOD", "database")
+    if method not in ("database", "iam", "iam_role"):
+        return Finding(
+            "redshift",
+            WRONG,
+            f"BIOSTAR_REDSHIFT_METHOD is '{method}'",
+            "set it to database, iam or iam_role; see docs/redshift.md",
+        )
     needed = ["BIOSTAR_REDSHIFT_HOST"]
+    if method in ("database", "iam"):
+        needed.append("BIOSTAR_REDSHIFT_USER")
     if method == "database":
-        needed += ["BIOSTAR_REDSHIFT_USER", "BIOSTAR_REDSHIFT_PASSWORD"]
+        needed.append("BIOSTAR_REDSHIFT_PASSWORD")
+    elif not (
+        "serverless" in os.environ.get("BIOSTAR_REDSHIFT_HOST", "") or os.environ.get("BIOSTAR_REDSHIFT_WORKGROUP")
+    ):
+        needed.append("BIOSTAR_REDSHIFT_CLUSTER_ID")
     missing = [variable for variable in needed if not os.environ.get(variable)]
     if missing:
         return Finding(
