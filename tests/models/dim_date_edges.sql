@@ -3,7 +3,8 @@
 
 with expected as (
 
-    {% for date_key, day_name, day_of_year, iso_year, iso_week, is_leap_year, is_month_end, fiscal_year, fiscal_quarter in [
+    {% for date_key, day_name, day_of_year, iso_year, iso_week, is_leap_year, is_month_end, fiscal_year, fiscal_quarter
+    in [
         (19000101, 'Monday', 1, 1900, 1, false, false, 1900, 2),
         (19000228, 'Wednesday', 59, 1900, 9, false, true, 1900, 2),
         (19991231, 'Friday', 365, 1999, 52, false, true, 2000, 1),

@@ -16,14 +16,15 @@ with versions as (
 ),
 
 facts as (
-{% for fact, event_date in [
-    ('fct_encounter', 'cast(started_at as date)'),
-    ('fct_observation', 'cast(observed_at as date)'),
-    ('fct_medication_order', 'cast(started_at as date)'),
-    ('fct_procedure', 'cast(started_at as date)'),
-    ('fct_immunization', 'cast(administered_at as date)'),
-    ('fct_condition_episode', 'onset_date'),
-] %}
+
+    {% for fact, event_date in [
+        ('fct_encounter', 'cast(started_at as date)'),
+        ('fct_observation', 'cast(observed_at as date)'),
+        ('fct_medication_order', 'cast(started_at as date)'),
+        ('fct_procedure', 'cast(started_at as date)'),
+        ('fct_immunization', 'cast(administered_at as date)'),
+        ('fct_condition_episode', 'onset_date'),
+    ] -%}
     select
         '{{ fact }}' as model_name,
         patient_key,
@@ -33,8 +34,9 @@ facts as (
     {%- if not loop.last %}
 
     union all
+
     {% endif %}
-{%- endfor %}
+    {%- endfor %}
 
 ),
 

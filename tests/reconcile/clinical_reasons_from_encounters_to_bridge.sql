@@ -29,7 +29,11 @@ compared as (
         sum(case when encounters.encounter_id is null then 1 else 0 end) as surplus_count,
         sum(case when reasons.encounter_id is null then 1 else 0 end) as missing_count,
         sum(
-            case when reasons.diagnosis_code_key <> encounters.reason_code_key or reasons.diagnosis_position <> 1 then 1 else 0 end
+            case
+                when reasons.diagnosis_code_key <> encounters.reason_code_key then 1
+                when reasons.diagnosis_position <> 1 then 1
+                else 0
+            end
         ) as wrong_count
     from encounters
     full outer join reasons

@@ -27,11 +27,11 @@ conditions as (
 ),
 
 counted as (
-{% for fact, staged, rows, amount in facts %}
+    {% for fact, staged, rows, amount in facts -%}
     select
         '{{ fact }}' as model_name,
         cast(count(*) as bigint) as staged_row_count,
-        {{ 'cast(coalesce(sum(' ~ amount ~ '), 0) as numeric(38, 2))' if amount else 'cast(0 as numeric(38, 2))' }} as staged_amount,
+        cast(coalesce({{ 'sum(' ~ amount ~ ')' if amount else '0' }}, 0) as numeric(38, 2)) as staged_amount,
         cast(0 as bigint) as fact_row_count,
         cast(0 as numeric(38, 2)) as fact_amount
     from {{ ref(staged) }}
@@ -43,11 +43,12 @@ counted as (
         cast(0 as bigint) as staged_row_count,
         cast(0 as numeric(38, 2)) as staged_amount,
         cast(coalesce({{ rows }}, 0) as bigint) as fact_row_count,
-        {{ 'cast(coalesce(sum(' ~ amount ~ '), 0) as numeric(38, 2))' if amount else 'cast(0 as numeric(38, 2))' }} as fact_amount
+        cast(coalesce({{ 'sum(' ~ amount ~ ')' if amount else '0' }}, 0) as numeric(38, 2)) as fact_amount
     from {{ ref(fact) }}
 
     union all
-{% endfor %}
+
+    {% endfor -%}
     {% for fact, staged_row_count in [
         ('fct_condition_episode', 'row_count'), ('bridge_encounter_diagnosis', 'encounter_row_count')
     ] -%}

@@ -84,7 +84,7 @@ first_encounters as (
         row_number() over (
             partition by patient_id, code_system, condition_code, episode_number
             order by onset_date, last_date, condition_id, occurrence_number
-        ) as position
+        ) as row_position
     from islands
 
 ),
@@ -108,7 +108,7 @@ described as (
             and episodes.code_system = first_encounters.code_system
             and episodes.condition_code = first_encounters.condition_code
             and episodes.episode_number = first_encounters.episode_number
-            and first_encounters.position = 1
+            and first_encounters.row_position = 1
 
 )
 

@@ -38,7 +38,7 @@ ranked as (
         _ingest_date,
         row_number() over (
             partition by patient_id, _ingest_date
-            order by _load_id desc, row_hash
+            order by _load_id desc, row_hash asc
         ) as day_rank
     from deliveries
     where reject_reason is null
@@ -107,7 +107,8 @@ versions as (
 
 newest_of_patient as (
 
-    select * from days where recency = 1
+    select * from days
+    where recency = 1
 
 ),
 

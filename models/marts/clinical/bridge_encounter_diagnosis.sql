@@ -111,7 +111,7 @@ bridge_encounter_diagnosis as (
         cast(patient_key as bigint) as patient_key,
         cast(patient_version_key as bigint) as patient_version_key,
         cast(diagnosis_code_key as bigint) as diagnosis_code_key,
-        cast({{ biostar.date_key('diagnosis_date') }} as integer) as diagnosis_date_key,
+        {{ biostar.date_key('diagnosis_date') }} as diagnosis_date_key,
 
         -- business id
         cast(encounter_id as varchar(64)) as encounter_id,

@@ -22,13 +22,13 @@ fct_allergy as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('allergies.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('allergies.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('allergen', 'allergies.allergen_code', 'allergies.code_system') }} as bigint) as allergen_code_key,
-        cast({{ biostar.code_key('reaction', 'allergies.reaction_1_code') }} as bigint) as reaction_1_code_key,
-        cast({{ biostar.code_key('reaction', 'allergies.reaction_2_code') }} as bigint) as reaction_2_code_key,
-        cast({{ biostar.date_key('allergies.recorded_date') }} as integer) as recorded_date_key,
-        cast({{ biostar.date_key('allergies.resolved_date') }} as integer) as resolved_date_key,
+        {{ biostar.reference_key('allergies.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('allergies.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('allergen', 'allergies.allergen_code', 'allergies.code_system') }} as allergen_code_key,
+        {{ biostar.code_key('reaction', 'allergies.reaction_1_code') }} as reaction_1_code_key,
+        {{ biostar.code_key('reaction', 'allergies.reaction_2_code') }} as reaction_2_code_key,
+        {{ biostar.date_key('allergies.recorded_date') }} as recorded_date_key,
+        {{ biostar.date_key('allergies.resolved_date') }} as resolved_date_key,
 
         -- business ids
         cast(allergies.allergy_id as varchar(32)) as allergy_id,
@@ -47,7 +47,9 @@ fct_allergy as (
         cast(allergies._load_id as bigint) as _load_id,
         cast(allergies._ingest_date as date) as _ingest_date
     from allergies
-    {{ biostar.patient_version_join('patient_versions', 'allergies.patient_id', 'allergies.recorded_date') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'allergies.patient_id', 'allergies.recorded_date'
+    ) }}
 
 )
 

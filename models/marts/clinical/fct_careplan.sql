@@ -22,12 +22,12 @@ fct_careplan as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('careplans.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('careplans.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('careplan', 'careplans.careplan_code') }} as bigint) as careplan_code_key,
-        cast({{ biostar.code_key('reason', 'careplans.reason_code') }} as bigint) as reason_code_key,
-        cast({{ biostar.date_key('careplans.started_date') }} as integer) as started_date_key,
-        cast({{ biostar.date_key('careplans.stopped_date') }} as integer) as stopped_date_key,
+        {{ biostar.reference_key('careplans.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('careplans.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('careplan', 'careplans.careplan_code') }} as careplan_code_key,
+        {{ biostar.code_key('reason', 'careplans.reason_code') }} as reason_code_key,
+        {{ biostar.date_key('careplans.started_date') }} as started_date_key,
+        {{ biostar.date_key('careplans.stopped_date') }} as stopped_date_key,
 
         -- business ids
         cast(careplans.careplan_id as varchar(64)) as careplan_id,
@@ -41,7 +41,9 @@ fct_careplan as (
         cast(careplans._load_id as bigint) as _load_id,
         cast(careplans._ingest_date as date) as _ingest_date
     from careplans
-    {{ biostar.patient_version_join('patient_versions', 'careplans.patient_id', 'careplans.started_date') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'careplans.patient_id', 'careplans.started_date'
+    ) }}
 
 )
 

@@ -28,12 +28,12 @@ fct_condition_episode as (
         ]) }} as bigint) as condition_episode_key,
 
         -- foreign keys
-        cast({{ biostar.reference_key('episodes.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('episodes.patient_id') }} as bigint) as patient_version_key,
+        {{ biostar.reference_key('episodes.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('episodes.patient_id') }} as patient_version_key,
         cast({{ biostar.surrogate_key(['episodes.code_system', 'episodes.condition_code']) }} as bigint)
             as condition_code_key,
-        cast({{ biostar.date_key('episodes.onset_date') }} as integer) as onset_date_key,
-        cast({{ biostar.date_key('episodes.abatement_date') }} as integer) as abatement_date_key,
+        {{ biostar.date_key('episodes.onset_date') }} as onset_date_key,
+        {{ biostar.date_key('episodes.abatement_date') }} as abatement_date_key,
 
         -- business id
         cast(episodes.encounter_id as varchar(64)) as encounter_id,

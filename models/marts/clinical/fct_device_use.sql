@@ -22,11 +22,11 @@ fct_device_use as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('devices.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('devices.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('device', 'devices.device_code') }} as bigint) as device_code_key,
-        cast({{ biostar.date_key('devices.started_at') }} as integer) as started_date_key,
-        cast({{ biostar.date_key('devices.stopped_at') }} as integer) as stopped_date_key,
+        {{ biostar.reference_key('devices.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('devices.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('device', 'devices.device_code') }} as device_code_key,
+        {{ biostar.date_key('devices.started_at') }} as started_date_key,
+        {{ biostar.date_key('devices.stopped_at') }} as stopped_date_key,
 
         -- business ids
         cast(devices.device_use_id as varchar(32)) as device_use_id,
@@ -41,7 +41,9 @@ fct_device_use as (
         cast(devices._load_id as bigint) as _load_id,
         cast(devices._ingest_date as date) as _ingest_date
     from devices
-    {{ biostar.patient_version_join('patient_versions', 'devices.patient_id', 'cast(devices.started_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'devices.patient_id', 'cast(devices.started_at as date)'
+    ) }}
 
 )
 

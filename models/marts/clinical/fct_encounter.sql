@@ -31,15 +31,15 @@ fct_encounter as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('encounters.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('encounters.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.reference_key('encounters.provider_id') }} as bigint) as provider_key,
-        cast({{ biostar.reference_key('encounters.organization_id') }} as bigint) as organization_key,
-        cast({{ biostar.reference_key('encounters.payer_id') }} as bigint) as payer_key,
-        cast({{ biostar.code_key('encounter', 'encounters.encounter_code') }} as bigint) as encounter_code_key,
-        cast({{ biostar.code_key('reason', 'encounters.reason_code') }} as bigint) as reason_code_key,
-        cast({{ biostar.date_key('encounters.started_at') }} as integer) as started_date_key,
-        cast({{ biostar.date_key('encounters.stopped_at') }} as integer) as stopped_date_key,
+        {{ biostar.reference_key('encounters.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('encounters.patient_id') }} as patient_version_key,
+        {{ biostar.reference_key('encounters.provider_id') }} as provider_key,
+        {{ biostar.reference_key('encounters.organization_id') }} as organization_key,
+        {{ biostar.reference_key('encounters.payer_id') }} as payer_key,
+        {{ biostar.code_key('encounter', 'encounters.encounter_code') }} as encounter_code_key,
+        {{ biostar.code_key('reason', 'encounters.reason_code') }} as reason_code_key,
+        {{ biostar.date_key('encounters.started_at') }} as started_date_key,
+        {{ biostar.date_key('encounters.stopped_at') }} as stopped_date_key,
 
         -- business id
         cast(encounters.encounter_id as varchar(64)) as encounter_id,
@@ -50,7 +50,9 @@ fct_encounter as (
         cast(encounters.stopped_at as timestamp) as stopped_at,
 
         -- facts
-        cast(cast(encounters.stopped_at as date) - cast(encounters.started_at as date) as integer) as length_of_stay_days,
+        cast(
+            cast(encounters.stopped_at as date) - cast(encounters.started_at as date) as integer
+        ) as length_of_stay_days,
         cast(encounters.base_cost_amount as numeric(18, 2)) as base_cost_amount,
         cast(encounters.total_claim_amount as numeric(18, 2)) as total_claim_amount,
         cast(encounters.payer_coverage_amount as numeric(18, 2)) as payer_coverage_amount,
@@ -59,7 +61,9 @@ fct_encounter as (
         cast(encounters._load_id as bigint) as _load_id,
         cast(encounters._ingest_date as date) as _ingest_date
     from encounters
-    {{ biostar.patient_version_join('patient_versions', 'encounters.patient_id', 'cast(encounters.started_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'encounters.patient_id', 'cast(encounters.started_at as date)'
+    ) }}
 
 )
 

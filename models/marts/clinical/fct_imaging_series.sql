@@ -27,14 +27,15 @@ ranked as (
         row_number() over (
             partition by imaging_study_id, series_uid
             order by studied_at, instance_uid, procedure_code, imaging_instance_id, occurrence_number
-        ) as position
+        ) as image_number
     from imaging_studies
 
 ),
 
 first_images as (
 
-    select * from ranked where position = 1
+    select * from ranked
+    where image_number = 1
 
 ),
 
@@ -61,12 +62,12 @@ fct_imaging_series as (
             as imaging_series_key,
 
         -- foreign keys
-        cast({{ biostar.reference_key('first_images.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('first_images.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('procedure', 'first_images.procedure_code') }} as bigint) as procedure_code_key,
-        cast({{ biostar.code_key('modality', 'first_images.modality_code') }} as bigint) as modality_code_key,
-        cast({{ biostar.code_key('body_site', 'first_images.body_site_code') }} as bigint) as body_site_code_key,
-        cast({{ biostar.date_key('first_images.studied_at') }} as integer) as studied_date_key,
+        {{ biostar.reference_key('first_images.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('first_images.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('procedure', 'first_images.procedure_code') }} as procedure_code_key,
+        {{ biostar.code_key('modality', 'first_images.modality_code') }} as modality_code_key,
+        {{ biostar.code_key('body_site', 'first_images.body_site_code') }} as body_site_code_key,
+        {{ biostar.date_key('first_images.studied_at') }} as studied_date_key,
 
         -- business ids
         cast(counted.imaging_study_id as varchar(64)) as imaging_study_id,

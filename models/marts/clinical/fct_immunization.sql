@@ -32,10 +32,10 @@ fct_immunization as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('immunizations.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('immunizations.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('vaccine', 'immunizations.vaccine_code') }} as bigint) as vaccine_code_key,
-        cast({{ biostar.date_key('immunizations.administered_at') }} as integer) as administered_date_key,
+        {{ biostar.reference_key('immunizations.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('immunizations.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('vaccine', 'immunizations.vaccine_code') }} as vaccine_code_key,
+        {{ biostar.date_key('immunizations.administered_at') }} as administered_date_key,
 
         -- business ids
         cast(immunizations.immunization_id as varchar(32)) as immunization_id,
@@ -52,7 +52,9 @@ fct_immunization as (
         cast(immunizations._load_id as bigint) as _load_id,
         cast(immunizations._ingest_date as date) as _ingest_date
     from immunizations
-    {{ biostar.patient_version_join('patient_versions', 'immunizations.patient_id', 'cast(immunizations.administered_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'immunizations.patient_id', 'cast(immunizations.administered_at as date)'
+    ) }}
 
 )
 

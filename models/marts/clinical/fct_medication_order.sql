@@ -32,13 +32,13 @@ fct_medication_order as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('medications.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('medications.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.reference_key('medications.payer_id') }} as bigint) as payer_key,
-        cast({{ biostar.code_key('medication', 'medications.medication_code') }} as bigint) as medication_code_key,
-        cast({{ biostar.code_key('reason', 'medications.reason_code') }} as bigint) as reason_code_key,
-        cast({{ biostar.date_key('medications.started_at') }} as integer) as started_date_key,
-        cast({{ biostar.date_key('medications.stopped_at') }} as integer) as stopped_date_key,
+        {{ biostar.reference_key('medications.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('medications.patient_id') }} as patient_version_key,
+        {{ biostar.reference_key('medications.payer_id') }} as payer_key,
+        {{ biostar.code_key('medication', 'medications.medication_code') }} as medication_code_key,
+        {{ biostar.code_key('reason', 'medications.reason_code') }} as reason_code_key,
+        {{ biostar.date_key('medications.started_at') }} as started_date_key,
+        {{ biostar.date_key('medications.stopped_at') }} as stopped_date_key,
 
         -- business ids
         cast(medications.medication_order_id as varchar(32)) as medication_order_id,
@@ -59,7 +59,9 @@ fct_medication_order as (
         cast(medications._load_id as bigint) as _load_id,
         cast(medications._ingest_date as date) as _ingest_date
     from medications
-    {{ biostar.patient_version_join('patient_versions', 'medications.patient_id', 'cast(medications.started_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'medications.patient_id', 'cast(medications.started_at as date)'
+    ) }}
 
 )
 

@@ -32,10 +32,10 @@ fct_observation as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('observations.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('observations.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('observation', 'observations.observation_code') }} as bigint) as observation_code_key,
-        cast({{ biostar.date_key('observations.observed_at') }} as integer) as observed_date_key,
+        {{ biostar.reference_key('observations.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('observations.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('observation', 'observations.observation_code') }} as observation_code_key,
+        {{ biostar.date_key('observations.observed_at') }} as observed_date_key,
 
         -- business ids
         cast(observations.observation_id as varchar(32)) as observation_id,
@@ -50,13 +50,20 @@ fct_observation as (
         cast(observations.observation_value as varchar(1024)) as observation_value,
 
         -- facts
-        cast(case when observations.value_type = 'numeric' then {{ biostar.safe_numeric('observations.observation_value', 18, 6) }} end as numeric(18, 6)) as numeric_value,
+        cast(
+            case
+                when observations.value_type = 'numeric'
+                    then {{ biostar.safe_numeric('observations.observation_value', 18, 6) }}
+            end as numeric(18, 6)
+        ) as numeric_value,
 
         -- load
         cast(observations._load_id as bigint) as _load_id,
         cast(observations._ingest_date as date) as _ingest_date
     from observations
-    {{ biostar.patient_version_join('patient_versions', 'observations.patient_id', 'cast(observations.observed_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'observations.patient_id', 'cast(observations.observed_at as date)'
+    ) }}
 
 )
 

@@ -32,12 +32,13 @@ fct_procedure as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('procedures.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('procedures.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('procedure', 'procedures.procedure_code', 'procedures.code_system') }} as bigint) as procedure_code_key,
-        cast({{ biostar.code_key('reason', 'procedures.reason_code') }} as bigint) as reason_code_key,
-        cast({{ biostar.date_key('procedures.started_at') }} as integer) as started_date_key,
-        cast({{ biostar.date_key('procedures.stopped_at') }} as integer) as stopped_date_key,
+        {{ biostar.reference_key('procedures.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('procedures.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('procedure', 'procedures.procedure_code', 'procedures.code_system') }}
+            as procedure_code_key,
+        {{ biostar.code_key('reason', 'procedures.reason_code') }} as reason_code_key,
+        {{ biostar.date_key('procedures.started_at') }} as started_date_key,
+        {{ biostar.date_key('procedures.stopped_at') }} as stopped_date_key,
 
         -- business ids
         cast(procedures.procedure_id as varchar(32)) as procedure_id,
@@ -55,7 +56,9 @@ fct_procedure as (
         cast(procedures._load_id as bigint) as _load_id,
         cast(procedures._ingest_date as date) as _ingest_date
     from procedures
-    {{ biostar.patient_version_join('patient_versions', 'procedures.patient_id', 'cast(procedures.started_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'procedures.patient_id', 'cast(procedures.started_at as date)'
+    ) }}
 
 )
 

@@ -22,10 +22,10 @@ fct_supply as (
 
     select
         -- foreign keys
-        cast({{ biostar.reference_key('supplies.patient_id') }} as bigint) as patient_key,
-        cast({{ biostar.patient_version_key('supplies.patient_id') }} as bigint) as patient_version_key,
-        cast({{ biostar.code_key('supply', 'supplies.supply_code') }} as bigint) as supply_code_key,
-        cast({{ biostar.date_key('supplies.supplied_at') }} as integer) as supplied_date_key,
+        {{ biostar.reference_key('supplies.patient_id') }} as patient_key,
+        {{ biostar.patient_version_key('supplies.patient_id') }} as patient_version_key,
+        {{ biostar.code_key('supply', 'supplies.supply_code') }} as supply_code_key,
+        {{ biostar.date_key('supplies.supplied_at') }} as supplied_date_key,
 
         -- business ids
         cast(supplies.supply_id as varchar(32)) as supply_id,
@@ -42,7 +42,9 @@ fct_supply as (
         cast(supplies._load_id as bigint) as _load_id,
         cast(supplies._ingest_date as date) as _ingest_date
     from supplies
-    {{ biostar.patient_version_join('patient_versions', 'supplies.patient_id', 'cast(supplies.supplied_at as date)') }}
+    {{ biostar.patient_version_join(
+        'patient_versions', 'supplies.patient_id', 'cast(supplies.supplied_at as date)'
+    ) }}
 
 )
 

@@ -46,7 +46,7 @@ ranked_counties as (
         county_name,
         row_number() over (
             partition by geography_key
-            order by address_count desc, county_name
+            order by address_count desc, county_name asc
         ) as county_rank,
         count(*) over (partition by geography_key) as county_count
     from counted_counties

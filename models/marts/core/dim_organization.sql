@@ -62,10 +62,11 @@ inferred as (
         cast('Not delivered' as varchar(256)) as organization_name,
         member_references._load_id
     from member_references
-    where not exists (
-        select 1 from organizations
-        where organizations.organization_id = member_references.member_id
-    )
+    where
+        not exists (
+            select 1 from organizations
+            where organizations.organization_id = member_references.member_id
+        )
 
     union all
 

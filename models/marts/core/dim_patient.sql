@@ -83,10 +83,11 @@ inferred as (
         true as is_inferred,
         member_references._load_id
     from member_references
-    where not exists (
-        select 1 from versions
-        where versions.patient_id = member_references.member_id
-    )
+    where
+        not exists (
+            select 1 from versions
+            where versions.patient_id = member_references.member_id
+        )
 
     union all
 

@@ -65,10 +65,11 @@ inferred as (
         cast('Not delivered' as varchar(256)) as provider_name,
         member_references._load_id
     from member_references
-    where not exists (
-        select 1 from providers
-        where providers.provider_id = member_references.member_id
-    )
+    where
+        not exists (
+            select 1 from providers
+            where providers.provider_id = member_references.member_id
+        )
 
     union all
 
