@@ -54,20 +54,18 @@ with ranked as (
     {% endif %}
 select
     record_id,
-    row_hash,
     cast(reject_reason as varchar(256)) as reject_reason,
     _load_id,
     _ingest_date,
     _loaded_at
-from {{ base }}
-where reject_reason is not null
+from {{ base }} as base
+{{ biostar.late_filter('base.reject_reason is not null') }}
     {%- if not keep_occurrences %}
 
 union all
 
 select
     record_id,
-    row_hash,
     cast('id: delivered with other values in the same load' as varchar(256)) as reject_reason,
     _load_id,
     _ingest_date,

@@ -210,7 +210,7 @@ def test_a_refused_row_says_why(raw: Raw, table: str, row: dict[str, str | None]
         ("payers", {"id": "a", "qols_avg": "NaN"}, "average_qols", None),
         ("payers", {"id": "a", "member_months": "5.0"}, "member_month_count", 5),
         ("payer_transitions", {"patient": "a", "payer": "b", "start_date": "2014", "end_date": "2014"},
-         "cast(coverage_end_at as varchar)", "2014-01-01 00:00:00"),
+         "cast(coverage_end_at as varchar)", "2015-01-01 00:00:00"),
         ("claims", {"id": "a", "patientid": "b", "servicedate": "2020-01-01", "primarypatientinsuranceid": "0"},
          "primary_payer_id", None),
         ("claims_transactions", {"id": "a", "claimid": "b", "patientid": "c", "type": "CHARGE",

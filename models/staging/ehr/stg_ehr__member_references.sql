@@ -7,6 +7,7 @@
     sort=['member_type', 'member_id']
 ) }}
 
+-- noqa: disable=LT02
 {%- set references = [
     ('patient', 'allergies', 'patient'),
     ('patient', 'careplans', 'patient'),

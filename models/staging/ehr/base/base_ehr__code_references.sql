@@ -7,6 +7,7 @@
     sort=['code_system', 'code']
 ) }}
 
+-- noqa: disable=LT02
 {#- domain, table, code, its name in the file, its terminology in the file -#}
 {%- set references = [
     ('allergen', 'allergies', 'code', 'description', '"system"'),
@@ -56,11 +57,7 @@ with delivered as (
         {%- if is_incremental() %}
         and _load_id > (select coalesce(max(seen._load_id), 0) from {{ this }} as seen)
         {%- endif %}
-    group by
-        {{ code }},
-        {% if description -%} {{ description }}, {% endif -%}
-        {% if system -%} {{ system }}, {% endif -%}
-        _load_id
+    group by {{ [code, description, system, '_load_id'] | select | join(', ') }}
     {%- if not loop.last %}
 
     union all
