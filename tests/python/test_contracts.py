@@ -11,8 +11,9 @@ import pytest
 import sqlglot
 import yaml
 
-from biostar.contracts import Column, find_project, read_sources
+from biostar.contracts import Column, read_sources
 from biostar.errors import ConfigurationError
+from biostar.project import project_root
 from biostar.raw import ddl_statements
 from biostar.warehouse import dialect_of, quote_identifier
 from conftest import PROJECT, Lab
@@ -133,10 +134,10 @@ def test_what_is_not_yaml_names_the_line(tmp_path: Path) -> None:
 
 
 def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path) -> None:
-    assert find_project(PROJECT / "models" / "staging", {}) == PROJECT
-    assert find_project(tmp_path, {}) == PROJECT  # the checkout that the package is installed from
+    assert project_root(PROJECT / "models" / "staging", {}) == PROJECT
+    assert project_root(tmp_path, {}) == PROJECT  # the checkout that the package is installed from
     with pytest.raises(ConfigurationError, match="DBT_PROJECT_DIR"):
-        find_project(tmp_path, {"DBT_PROJECT_DIR": str(tmp_path)})
+        project_root(tmp_path, {"DBT_PROJECT_DIR": str(tmp_path)})
 
 
 def test_the_declarations_of_the_project() -> None:

@@ -11,7 +11,8 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from biostar.contracts import find_project, read_sources
+from biostar.contracts import read_sources
+from biostar.project import project_root
 from conftest import DAY, SAMPLE, Lab
 
 OBSERVATIONS = "DATE,PATIENT,ENCOUNTER,CATEGORY,CODE,DESCRIPTION,VALUE,UNITS,TYPE\n"
@@ -30,7 +31,7 @@ def test_the_shipped_sample_loads_whole(lab: Lab) -> None:
     assert outcome.document["warnings"] == []
     assert outcome.document["missing_tables"] == []
     assert outcome.document["rows_loaded"] == sum(map(len, expected.values())) == 10950
-    [source] = [one for one in read_sources(find_project()) if one.name == "raw_ehr"]
+    [source] = [one for one in read_sources(project_root()) if one.name == "raw_ehr"]
     assert {table.name for table in source.tables} == set(expected)
     for table in source.tables:
         names = [column.name for column in table.columns]

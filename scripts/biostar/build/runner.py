@@ -148,7 +148,8 @@ def run_build(
     if not with_tests:
         args += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     if select:
-        args += ["--select", *select]
+        # Without this, a test of a selected model runs although it also needs one that is neither selected nor built.
+        args += ["--select", *select, "--indirect-selection", "buildable"]
     if exclude:
         args += ["--exclude", *exclude]
     if full_refresh:

@@ -12,7 +12,15 @@ from biostar.cli.output import console, json_option, print_json
 from biostar.errors import DataError, UsageError
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  biostar check                              this project, as it would reach Redshift
+  biostar check report.sql --json            any SQL, of any project
+  cat report.sql | biostar check -
+  biostar check --explain varchar-length     one rule, who forbids what, and where the manual says so
+"""
+)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--no-compile", is_flag=True, help="Check what the last compilation left; don't run dbt.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -16,8 +17,9 @@ from biostar.cli import sample as sample_verb
 from biostar.cli.build import build_with_progress, print_build_summary
 from biostar.cli.output import console, json_option, print_json
 from biostar.demo import Answer, Layer, answer, layers, rejects
-from biostar.errors import BiostarError, DataError
-from biostar.project import dbt_target_dir, duckdb_path, project_root
+from biostar.errors import BiostarError, ConfigurationError, DataError
+from biostar.project import dbt_target_dir, duckdb_path, landing_prefix
+from biostar.sample.run import ANSWER_KEY
 
 QUESTIONS = ("pmpm_by_payer_and_year", "readmission_rate_by_year", "costliest_diagnoses")
 """Analyses whose answers the demo shows."""
@@ -38,17 +40,18 @@ def command(as_json: bool) -> int:
     Runs the verbs that a person would type, on DuckDB, with the 27 shipped patients. Nothing leaves the machine.
     """
     seconds: dict[str, float] = {}
-    landing = os.environ.get("BIOSTAR_LANDING", "data/landing")
+    landing = Path(landing_prefix(None))
 
-    began = _announce("sample", f"biostar sample --to {landing} --format gzip")
-    if (project_root() / landing / "ehr").is_dir():
-        console.print(f"{landing} is there already")
+    began = _announce("sample", "biostar sample --format gzip")
+    if landing.is_dir() and any(landing.iterdir()):
+        _refuse_other_files(landing)
+        console.print("the sample is there already")
     else:
-        _run(sample_verb.command, ["--to", str(project_root() / landing), "--format", "gzip"])
+        _run(sample_verb.command, ["--format", "gzip"])
     seconds["sample"] = time.perf_counter() - began
 
-    began = _announce("load", f"biostar load --landing {landing}")
-    _run(load_verb.command, ["--landing", landing, "--target", "duckdb"])
+    began = _announce("load", "biostar load")
+    _run(load_verb.command, ["--target", "duckdb"])
     seconds["load"] = time.perf_counter() - began
 
     began = _announce("build", "biostar build")
@@ -88,6 +91,17 @@ def command(as_json: bool) -> int:
         )
     _print_summary(counted, refused, seconds, answers, page)
     return 0
+
+
+def _refuse_other_files(landing: Path) -> None:
+    """The demo shows the shipped sample; it must not load whatever else lies there."""
+    key = landing / ANSWER_KEY
+    if not key.is_file() or not json.loads(key.read_text()).get("complete"):
+        raise ConfigurationError(
+            f"'{landing}' holds files that are no finished sample",
+            undone="nothing was loaded",
+            next_step=f"BIOSTAR_LANDING=data/demo-landing biostar demo, or remove '{landing}'",
+        )
 
 
 def _announce(phase: str, typed: str) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 from rich.table import Table
 
 from biostar.cli.output import console, json_option, print_json
 from biostar.doctor import examine
 from biostar.errors import ConfigurationError
+from biostar.project import landing_prefix
 
 COLOURS = {"ok": "green", "advice": "yellow", "wrong": "red"}
 
@@ -29,7 +28,7 @@ def command(target: str | None, landing: str | None, as_json: bool) -> int:
 
     Exit codes: 0 nothing is wrong (advice allowed), 3 something is.
     """
-    findings = examine(target, landing or os.environ.get("BIOSTAR_LANDING") or "data/landing")
+    findings = examine(target, landing_prefix(landing))
     if as_json:
         print_json({"findings": [vars(finding) for finding in findings]})
     table = Table(show_edge=False)

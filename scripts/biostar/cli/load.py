@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,32 +12,35 @@ from rich.table import Table
 
 from biostar.cli.output import console, json_option, print_json, report_error
 from biostar.cli.raw import target_option
-from biostar.contracts import find_project, read_sources
+from biostar.contracts import read_sources
 from biostar.errors import BiostarError
 from biostar.landing import open_landing
 from biostar.load import Batch, BatchResult, LoadReport, Plan, make_plan, run_plan
 from biostar.load.plan import LedgerEntry, books_schema, choose_tables
 from biostar.load.run import Progress, read_ledger
+from biostar.project import duckdb_path, landing_prefix, project_root
 from biostar.warehouse import open_warehouse
-from biostar.warehouse.duckdb_warehouse import database_path
 
 
-@click.command(name="load")
+@click.command(
+    name="load",
+    epilog="""\b
+Examples:
+  biostar load --dry-run
+  biostar load --landing s3://my-bucket/landing --tables patients,encounters
+  biostar load --json | jq .rows_rejected
+""",
+)
 @click.option(
     "--landing",
-    "landing_uri",
-    envvar="BIOSTAR_LANDING",
-    default="data/landing",
-    show_default=True,
-    show_envvar=True,
     metavar="PREFIX",
-    help="Folder or s3://bucket/prefix where files are delivered.",
+    help="Folder or s3://bucket/prefix where files are delivered [BIOSTAR_LANDING, else data/landing].",
 )
 @click.option("--tables", default="", metavar="A,B", help="Load these tables only.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded and touch nothing.")
 @target_option
 @json_option
-def command(landing_uri: str, tables: str, dry_run: bool, target: str, as_json: bool) -> int:
+def command(landing: str | None, tables: str, dry_run: bool, target: str, as_json: bool) -> int:
     """Load new objects of the landing into the raw tables, each exactly once.
 
     Takes PREFIX/ehr/<table>/ingest_date=YYYY-MM-DD/*.csv[.gz]. The new objects of a table and date go in with one
@@ -52,27 +54,27 @@ def command(landing_uri: str, tables: str, dry_run: bool, target: str, as_json: 
     changed since it was loaded, without its key columns, or in a folder that is no known table or no valid date. Its
     batch is left out whole; all others are loaded first. Exit code 5 when the store or the disk failed: run it again.
     """
-    sources = read_sources(find_project())
+    sources = read_sources(project_root())
     wanted = choose_tables(sources, [name.strip() for name in tables.split(",") if name.strip()])
     books = books_schema(sources)
-    landing = open_landing(landing_uri)
+    delivered = open_landing(landing_prefix(landing))
     if dry_run:
         ledger: Sequence[LedgerEntry] = []
         # A database that does not exist yet is not made for the asking.
-        if target != "duckdb" or database_path(os.environ).exists():
+        if target != "duckdb" or duckdb_path().exists():
             warehouse = open_warehouse(target, read_only=True)
             try:
                 ledger = read_ledger(warehouse, books)
             finally:
                 warehouse.close()
-        plan = make_plan(landing, sources, wanted, ledger)
+        plan = make_plan(delivered, sources, wanted, ledger)
         return _show_plan(plan, as_json)
     warehouse = open_warehouse(target)
     try:
         ledger = read_ledger(warehouse, books)
-        plan = make_plan(landing, sources, wanted, ledger)
+        plan = make_plan(delivered, sources, wanted, ledger)
         with _progress(plan) as tell:
-            report = run_plan(plan, landing, sources, warehouse, ledger, now=_now, progress=tell)
+            report = run_plan(plan, delivered, sources, warehouse, ledger, now=_now, progress=tell)
     finally:
         warehouse.close()
     return _show_report(report, as_json)
@@ -84,7 +86,7 @@ def _now() -> datetime.datetime:
 
 @contextmanager
 def _progress(plan: Plan) -> Iterator[Progress]:
-    """A bar on a terminal, a line for each batch in a log."""
+    """A bar on a terminal; in a log, a line for each batch that took a second or more."""
     if not console.is_terminal:
         yield _say
         return
@@ -105,7 +107,7 @@ def _progress(plan: Plan) -> Iterator[Progress]:
 
 
 def _say(batch: Batch, result: BatchResult | None) -> None:
-    if result is not None:
+    if result is not None and result.seconds >= 1:
         console.print(
             f"  {batch.name}: {result.rows_loaded:,} rows from {_objects(result.objects)}, {result.seconds:.1f} s",
             markup=False,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from biostar.cli.output import console, json_option, print_json
-from biostar.contracts import find_project, read_sources
+from biostar.contracts import read_sources
+from biostar.project import project_root
 from biostar.raw import create_tables, ddl_statements
 from biostar.warehouse import TARGETS, dialect_of, open_warehouse
 
@@ -20,7 +21,14 @@ target_option = click.option(
 )
 
 
-@click.group(name="raw")
+@click.group(
+    name="raw",
+    epilog="""\b
+Examples:
+  biostar raw ddl --target redshift > raw.sql
+  biostar raw create
+""",
+)
 def command() -> None:
     """Print or create the raw tables that the source declarations describe."""
 
@@ -30,7 +38,7 @@ def command() -> None:
 @json_option
 def ddl(target: str, as_json: bool) -> None:
     """Print the statements that make every raw table, ready for a SQL client."""
-    statements = list(ddl_statements(dialect_of(target), read_sources(find_project())))
+    statements = list(ddl_statements(dialect_of(target), read_sources(project_root())))
     if as_json:
         print_json({"target": target, "statements": statements})
     else:
@@ -42,7 +50,7 @@ def ddl(target: str, as_json: bool) -> None:
 @json_option
 def create(target: str, as_json: bool) -> None:
     """Create the raw tables that are missing, and add columns declared since; what is there already stays as it is."""
-    sources = read_sources(find_project())
+    sources = read_sources(project_root())
     warehouse = open_warehouse(target)
     try:
         made = create_tables(warehouse, sources)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from biostar.cli.output import console, json_option, print_json
 from biostar.errors import UsageError
+from biostar.project import landing_prefix
 from biostar.sample import SampleOptions, SampleResult, add_day, write_sample
 
 
@@ -26,9 +27,7 @@ Examples:
 @click.option("--patients", type=int, default=27, show_default=True, help="The first 27 are the real ones, unchanged.")
 @click.option("--days", type=int, default=1, show_default=True, help="Daily drops; the first holds the history.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same options give the same bytes.")
-@click.option(
-    "--to", envvar="BIOSTAR_LANDING", default="data/landing", help="Folder [BIOSTAR_LANDING, else data/landing]."
-)
+@click.option("--to", metavar="FOLDER", help="Where to [BIOSTAR_LANDING, else data/landing].")
 @click.option("--format", "file_format", type=click.Choice(["plain", "gzip"]), default="plain", show_default=True)
 @click.option(
     "--header", type=click.Choice(["3.0", "newest"]), default="3.0", show_default=True, help="Synthea's header."
@@ -51,7 +50,7 @@ def command(
     patients: int,
     days: int,
     seed: int,
-    to: str,
+    to: str | None,
     file_format: str,
     header: str,
     defects: float,
@@ -70,7 +69,7 @@ def command(
     Exit codes: 0 done, 2 usage (also: the folder is not empty), 3 shipped files missing, 4 the sample there is not
     finished, 5 the disk.
     """
-    folder = _local_folder(to)
+    folder = _local_folder(landing_prefix(to))
     _refuse_mixed_options(ctx, next_day)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

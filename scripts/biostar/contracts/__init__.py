@@ -5,7 +5,6 @@ loader needs is read; of Jinja only `env_var` is understood, and only in names.
 """
 
 from biostar.contracts.model import Column, RawTable, Source
-from biostar.contracts.project import find_project
 from biostar.contracts.reading import read_sources
 
-__all__ = ["Column", "RawTable", "Source", "find_project", "read_sources"]
+__all__ = ["Column", "RawTable", "Source", "read_sources"]

@@ -75,7 +75,8 @@ def _landing(landing: str) -> Finding:
     if landing.startswith("s3://"):
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "the endpoint of AWS")
         return Finding("landing", OK, f"{landing} at {endpoint}; biostar load --dry-run lists it")
-    folder = project_root() / landing
+    folder = Path(landing)
+    landing = _short(folder)
     if not folder.is_dir():
         return Finding("landing", ADVICE, f"'{landing}' does not exist", f"biostar sample --patients 27 --to {landing}")
     tables = sorted(path.name for path in (folder / "ehr").glob("*") if path.is_dir())

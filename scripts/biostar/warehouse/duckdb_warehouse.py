@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from biostar.errors import BiostarError, ConfigurationError, DataError, WarehouseError
+from biostar.project import duckdb_path
 from biostar.warehouse.base import LoadGroup, ObjectCounts
 from biostar.warehouse.duckdb_csv import load_group
 from biostar.warehouse.duckdb_dialect import DuckDBDialect
 
-DEFAULT_PATH = "data/biostar.duckdb"
 DEFAULT_MEMORY = "2GB"
 DEFAULT_THREADS = "2"
 
@@ -41,7 +40,7 @@ class DuckDBWarehouse:
             ConfigurationError: a setting is wrong, or the file is not a DuckDB database.
             WarehouseError: another process has it open, or it cannot be written.
         """
-        path = database_path(environment)
+        path = duckdb_path(environment)
         memory = environment.get("BIOSTAR_DUCKDB_MEMORY") or DEFAULT_MEMORY
         threads = environment.get("BIOSTAR_THREADS") or DEFAULT_THREADS
         if not _MEMORY.fullmatch(memory.strip()):
@@ -138,11 +137,6 @@ class DuckDBWarehouse:
             yield
         except duckdb.Error as fault:
             raise _translated(fault, self._path) from None
-
-
-def database_path(environment: Mapping[str, str]) -> Path:
-    """The file that holds the warehouse."""
-    return Path(environment.get("BIOSTAR_DUCKDB_PATH") or DEFAULT_PATH)
 
 
 def _translated(fault: duckdb.Error, path: str) -> BiostarError:
