@@ -26,11 +26,14 @@ typed as (
 
         -- times
         {{ biostar.safe_timestamp_or_year('start_date') }} as coverage_start_at,
-        -- An older exporter writes the final year of a period, which is covered to its end
-        -- (https://github.com/synthetichealth/synthea/blob/007fbbc23c7eed14b5138ad138efe1f9ca8a973b/src/main/java/org/mitre/synthea/export/CSVExporter.java).
+        -- An older exporter writes the final year of a period, which is covered to its end: CSVExporter.java of
+        -- https://github.com/synthetichealth/synthea at commit 007fbbc
         case
             when length({{ biostar.clean_text('end_date') }}) = 4
-                then {{ biostar.safe_timestamp_or_year("cast(" ~ biostar.safe_integer('end_date') ~ " + 1 as varchar(4))") }}
+                then
+                    {{ biostar.safe_timestamp_or_year(
+                        "cast(" ~ biostar.safe_integer('end_date') ~ " + 1 as varchar(4))"
+                    ) }}
             else {{ biostar.safe_timestamp_or_year('end_date') }}
         end as coverage_end_at,
 
