@@ -24,14 +24,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup ## Sample files, load, star schemas with their tests, docs site, three answers
 	@$(BIN)/biostar demo
 
-test: setup ## Everything that CI runs: linters, types, Python tests, models on DuckDB, the Redshift gate
-	@$(BIN)/python -m pytest tests/python
+test: setup ## Lint and types of Python, all tests: models on DuckDB, SQL for Redshift, loader, sample, gate
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-lint: setup ## Format and lint Python and SQL
+lint: setup ## Format and lint Python and SQL (SQL style takes minutes: dbt compiles it first)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint models tests/generic tests/reconcile --processes 2
+	@$(BIN)/sqlfluff lint models tests analyses --processes 2
 
 docs: setup ## Write the docs site as one file, target/static_index.html
 	@$(BIN)/biostar docs

@@ -32,7 +32,8 @@ def main(landing: Path, ours: Path) -> None:
             header = floor.read_csv(files[:1], all_varchar=True).columns
             declared = {column: types.get((table.name, column.lower()), "varchar") for column in header}
             floor.execute(
-                f"create table typed.{table.name} as from read_csv($files, header = true, nullstr = ['', 'NaN'], columns = $columns)",
+                f"create table typed.{table.name} as"
+                " from read_csv($files, header = true, nullstr = ['', 'NaN'], columns = $columns)",
                 {"files": files, "columns": declared},
             )
         floor.execute(f"attach '{ours}' as ours (read_only)")

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from biostar.build import BuildResult, invoke_dbt, run_build
+from biostar.cli import check as check_verb
 from biostar.cli import load as load_verb
 from biostar.sample import SampleOptions, write_sample
 from biostar.site import publish
@@ -227,3 +228,14 @@ def _sqlfluff_findings(folder: Path, config: Path) -> list[str]:
         for file in json.loads(outcome.stdout)
         for finding in file["violations"]
     ]
+
+
+def test_the_gate_refuses_nothing_of_what_dbt_would_send(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(
+        check_verb.command, ["--sent", "--json", "--target-path", str(tmp_path)], standalone_mode=False
+    )
+    assert outcome.exception is None, outcome.output
+    summary = json.loads(outcome.stdout)["summary"]
+    assert summary["refused"] == 0, outcome.stderr
+    assert summary["statements"] > 1500
+    assert outcome.return_value == 0
