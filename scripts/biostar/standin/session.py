@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from biostar.standin import messages
 from biostar.standin.errors import Refused, SqlError
 from biostar.standin.rewrite.plan import Plan, split_statements
+from biostar.standin.rewrite.tokens import LONG_NAMES
 from biostar.standin.rewrite.statements import plan_statement
 from biostar.standin.wire import (
     CANCEL_REQUEST,
@@ -414,8 +415,10 @@ class Session:
 
 
 def remap(columns: list[Column]) -> list[Column]:
-    """The columns with the types that Redshift would name."""
-    return [replace(c, type_oid=TYPE_OIDS.get(c.type_oid, c.type_oid)) for c in columns]
+    """The columns with the types and names that Redshift would tell."""
+    return [
+        replace(c, type_oid=TYPE_OIDS.get(c.type_oid, c.type_oid), name=LONG_NAMES.get(c.name, c.name)) for c in columns
+    ]
 
 
 def _varbyte_as_hex(row: bytes, columns: list[Column]) -> bytes:

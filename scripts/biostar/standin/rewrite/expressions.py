@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from biostar.standin.errors import Refused
 from biostar.standin.rewrite.names import REFUSED_FUNCTIONS
-from biostar.standin.rewrite.tokens import Tokens, name_value, string_value, tokenize
+from biostar.standin.rewrite.tokens import Tokens, name_value, shorten, string_value, tokenize
 from biostar.standin.rewrite.types import read_type
 
 _DATEPARTS = {
@@ -36,6 +37,12 @@ _PART = {name: part for part, names in _DATEPARTS.items() for name in names}
 _ADDABLE = frozenset(
     "millennium century decade year quarter month week day hour minute second millisecond microsecond dow doy".split()
 )
+
+SAFE_LENGTH = 15
+"""Characters that are surely at most 63 bytes; longer words are looked at."""
+
+_LONG_NAME = re.compile(r"'[\w$]{64,127}'")
+"""A literal in a catalog query that can only be the name of something."""
 
 _SET_OPERATORS = ("union", "intersect", "except", "minus")
 _CLAUSE_ENDS = ("order", "limit", "offset", *_SET_OPERATORS)
@@ -99,6 +106,8 @@ class Emitter:
             return self._word(at, end)
         if token.kind == "quoted":
             return '"' + name_value(token).replace('"', '""') + '"', at + 1
+        if self.catalog and token.kind == "string" and _LONG_NAME.fullmatch(token.text):
+            return "'" + shorten(token.text[1:-1].lower()) + "'", at + 1
         if token.text == "::":
             name, after = read_type(tokens, at + 1, catalog=self.catalog)
             return "::" + name, after
@@ -129,7 +138,8 @@ class Emitter:
             done = rule_of_word(self, at)
             if done is not None:
                 return done
-        return tokens.items[at].text, at + 1
+        text = tokens.items[at].text
+        return (text if len(text) <= SAFE_LENGTH else name_value(tokens.items[at])), at + 1
 
     def _select(self, at: int, end: int) -> tuple[str, int, str]:
         """`select [distinct|all] top n`: the number moves to the end as LIMIT."""

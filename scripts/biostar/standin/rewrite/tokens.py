@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ _LEXER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+POSTGRES_NAME = 63
+REDSHIFT_NAME = 127
 OPENING = "(["
 CLOSING = {")": "(", "]": "["}
 
@@ -124,7 +127,27 @@ def string_value(token: Token) -> str:
 
 
 def name_value(token: Token) -> str:
-    """The name that an identifier stands for: Redshift folds quoted ones to lower case too."""
+    """The name that an identifier stands for, as the embedded server can hold it.
+
+    Redshift folds quoted names to lower case too.
+    """
     if token.kind == "quoted":
-        return token.text[1:-1].replace('""', '"').lower()
-    return token.low
+        return shorten(token.text[1:-1].replace('""', '"').lower())
+    return shorten(token.low)
+
+
+LONG_NAMES: dict[str, str] = {}
+"""Names that were shortened, by the short one. A short name is made from the long one alone, so that all sessions and
+all runs agree."""
+
+
+def shorten(name: str) -> str:
+    """A name of at most 63 bytes for one of up to 127, which Redshift allows and Postgres would cut."""
+    raw = name.encode()
+    if len(raw) <= POSTGRES_NAME:
+        return name
+    if len(raw) > REDSHIFT_NAME:
+        raise SqlError(f'identifier "{name}" is longer than {REDSHIFT_NAME} bytes', "42622")
+    short = raw[:50].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:12]
+    LONG_NAMES[short] = name
+    return short
