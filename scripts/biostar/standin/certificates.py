@@ -51,9 +51,7 @@ def _make_with_cryptography(certificate: Path, key: Path) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    )
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -82,10 +80,11 @@ def _make_with_openssl(certificate: Path, key: Path) -> None:
             "no way to make a certificate for TLS",
             next_step="pip install cryptography, or install openssl, or start with --no-tls",
         )
+    command = [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(LIFETIME.days)]
+    command += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     subprocess.run(
-        [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
-        + ["-days", str(LIFETIME.days), "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        command,
         check=True,
         capture_output=True,
     )

@@ -12,15 +12,16 @@ import hmac
 import secrets
 import socket
 import struct
-import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from biostar.standin import messages
 from biostar.standin.errors import Refused, SqlError
+from biostar.standin.inference import typed_query
 from biostar.standin.rewrite.plan import Plan, split_statements
-from biostar.standin.rewrite.tokens import LONG_NAMES
 from biostar.standin.rewrite.statements import plan_statement
+from biostar.standin.rewrite.tokens import LONG_NAMES
 from biostar.standin.wire import (
     CANCEL_REQUEST,
     GSS_REQUEST,
@@ -35,7 +36,6 @@ from biostar.standin.wire import (
     build_row_description,
     cancel,
     error_body,
-    error_fields,
     parse_row,
     parse_row_description,
     sql_error_body,
@@ -69,6 +69,7 @@ TYPE_OIDS = {
 """Types of the embedded server that Redshift's driver does not know, and what Redshift sends in their place."""
 
 VARBYTE = 6551
+NO_PARAMETERS = struct.pack("!h", 0)
 
 
 @dataclass
@@ -217,7 +218,7 @@ class Session:
                 self._tell(SqlError(f"message {kind!r} is not supported", "08P01"))
 
     @contextlib.contextmanager
-    def _errors_told(self) -> object:  # type: ignore[misc]
+    def _errors_told(self) -> Iterator[None]:
         try:
             yield
         except (BackendError, SqlError) as error:
@@ -255,10 +256,17 @@ class Session:
 
     def _parse(self, body: bytes) -> None:
         (name, sql), rest = strings(body, 2)
-        statement = _Statement(self.plan(sql), body[rest:])
+        statement = _Statement(self._typed(self.plan(sql), body[rest:]), body[rest:])
         self._send_parse(statement)
         self._statements[name] = statement
         self.client.put(b"1")
+
+    def _typed(self, plan: Plan, parameters: bytes) -> Plan:
+        """The plan with Redshift's types on computed numbers, where Postgres has none."""
+        if not plan.query or parameters != NO_PARAMETERS or self.backend.status == b"E":
+            return plan
+        query = typed_query(self.backend, plan.query, self.backend.describe(plan.query))
+        return plan if query is plan.query else replace(plan, sql=plan.head + query)
 
     def _send_parse(self, statement: _Statement) -> None:
         """Parse on the embedded server; its unnamed statement is always the newest that a client named.
@@ -368,9 +376,9 @@ class Session:
         statements = split_statements(sql)
         if not statements:
             self.client.put(b"I")
-        with self._errors_told():  # type: ignore[attr-defined]
+        with self._errors_told():
             for piece in statements:
-                statement = _Statement(self.plan(piece), struct.pack("!h", 0))
+                statement = _Statement(self._typed(self.plan(piece), NO_PARAMETERS), NO_PARAMETERS)
                 self._send_parse(statement)
                 portal = _Portal(statement)
                 self._portals[""] = portal
@@ -396,7 +404,7 @@ class Session:
         """Send an INFO to the client, as Redshift does after COPY."""
         self.client.put(b"N", error_body({"S": "INFO", "C": "00000", "M": message}))
 
-    def copy_in(self, sql: str, blocks: object) -> int:
+    def copy_in(self, sql: str, blocks: Iterable[bytes]) -> int:
         """Feed `COPY … FROM STDIN` with blocks of bytes; returns the number of rows."""
         self.backend.stream.put(b"P", text("") + text(sql) + struct.pack("!h", 0))
         self.backend.stream.put(b"B", b"\0\0" + struct.pack("!hhh", 0, 0, 0))
@@ -404,7 +412,7 @@ class Session:
         self.backend.expect(b"1")
         self.backend.expect(b"2")
         self.backend.expect(b"G")
-        for block in blocks:  # type: ignore[attr-defined]
+        for block in blocks:
             self.backend.stream.put(b"d", block)
         self.backend.stream.put(b"c")
         self.backend.stream.put(b"H")

@@ -119,9 +119,7 @@ def error_body(fields: dict[str, str]) -> bytes:
 
 def sql_error_body(error: SqlError, severity: str = "ERROR") -> bytes:
     """The ErrorResponse of an error that this package raised."""
-    return error_body(
-        {"S": severity, "C": error.sqlstate, "M": error.message, "D": error.detail, "H": error.hint}
-    )
+    return error_body({"S": severity, "C": error.sqlstate, "M": error.message, "D": error.detail, "H": error.hint})
 
 
 @dataclass(frozen=True)

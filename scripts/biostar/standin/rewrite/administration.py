@@ -12,28 +12,61 @@ from biostar.standin.rewrite.tokens import Tokens, name_value, string_value
 from biostar.standin.wire import identifier, literal
 
 POSTGRES_PARAMETERS = frozenset(
-    "search_path statement_timeout timezone datestyle client_encoding application_name extra_float_digits"
-    " transaction_isolation session_authorization role".split()
+    [
+        "search_path",
+        "statement_timeout",
+        "timezone",
+        "datestyle",
+        "client_encoding",
+        "application_name",
+        "extra_float_digits",
+        "transaction_isolation",
+        "session_authorization",
+        "role",
+    ]
 )
 """Parameters that mean the same in Postgres."""
 
 REDSHIFT_PARAMETERS = frozenset(
-    "activate_aqua analyze_threshold_percent auto_analyze auto_mv cast_super_null_on_error"
-    " datashare_break_glass_session_var default_geometry_encoding describe_field_name_in_uppercase"
-    " downcase_delimited_identifier enable_case_sensitive_identifier enable_case_sensitive_super_attribute"
-    " enable_numeric_rounding enable_result_cache_for_session enable_vacuum_boost error_on_nondeterministic_update"
-    " interval_forbid_composite_literals json_serialization_enable json_serialization_parse_nested_strings"
-    " max_concurrency_scaling_clusters max_cursor_result_set_size mv_enable_aqmv_for_session"
-    " navigate_super_null_on_error parse_super_null_on_error pg_federation_repeatable_read query_group"
-    " spectrum_enable_pseudo_columns spectrum_query_maxerror stored_proc_log_min_messages"
-    " use_fips_ssl wlm_query_slot_count".split()
+    [
+        "activate_aqua",
+        "analyze_threshold_percent",
+        "auto_analyze",
+        "auto_mv",
+        "cast_super_null_on_error",
+        "datashare_break_glass_session_var",
+        "default_geometry_encoding",
+        "describe_field_name_in_uppercase",
+        "downcase_delimited_identifier",
+        "enable_case_sensitive_identifier",
+        "enable_case_sensitive_super_attribute",
+        "enable_numeric_rounding",
+        "enable_result_cache_for_session",
+        "enable_vacuum_boost",
+        "error_on_nondeterministic_update",
+        "interval_forbid_composite_literals",
+        "json_serialization_enable",
+        "json_serialization_parse_nested_strings",
+        "max_concurrency_scaling_clusters",
+        "max_cursor_result_set_size",
+        "mv_enable_aqmv_for_session",
+        "navigate_super_null_on_error",
+        "parse_super_null_on_error",
+        "pg_federation_repeatable_read",
+        "query_group",
+        "spectrum_enable_pseudo_columns",
+        "spectrum_query_maxerror",
+        "stored_proc_log_min_messages",
+        "use_fips_ssl",
+        "wlm_query_slot_count",
+    ]
 )
 """Redshift's own parameters: kept for SHOW, without effect."""
 
 
 def create_schema(tokens: Tokens) -> Plan:
     """CREATE SCHEMA; a quota is left out. One at a time: two sessions may ask for the same schema at once."""
-    items = [token for token in tokens.items]
+    items = list(tokens.items)
     end = next((at for at, token in enumerate(items) if token.low == "quota"), len(items))
     at = 2
     missing = ""
@@ -89,9 +122,7 @@ def create_user(tokens: Tokens) -> Plan:
         elif word == "in" and tokens.low(at + 1) == "group":
             options.append("in role " + identifier(name_value(tokens.items[at + 2])))
             at += 3
-        elif word == "syslog":
-            at += 3
-        elif word in ("connection", "session"):
+        elif word == "syslog" or word in ("connection", "session"):
             at += 3
         elif word in ("set", "reset", "rename"):
             return Plan("alter user", Emitter(tokens, catalog=True).all())
@@ -112,7 +143,7 @@ def create_identity(tokens: Tokens) -> Plan:
     name = name_value(tokens.items[2])
     sql = f"create role {identifier(name)} nologin"
     record = f"select standin.record_identity({literal(name)}, {literal(kind)})"
-    members = ()
+    members: tuple[str, ...] = ()
     if tokens.words(3, "with", "user") or tokens.low(3) == "user":
         first = 5 if tokens.low(3) == "with" else 4
         names = [name_value(token) for token in tokens.items[first:] if token.text != ","]

@@ -12,7 +12,23 @@ from biostar.standin.rewrite.types import read_type
 from biostar.standin.wire import identifier, literal
 
 ENCODINGS = frozenset(
-    "auto az64 bytedict delta delta32k lzo mostly8 mostly16 mostly32 none raw runlength text255 text32k zstd".split()
+    [
+        "auto",
+        "az64",
+        "bytedict",
+        "delta",
+        "delta32k",
+        "lzo",
+        "mostly8",
+        "mostly16",
+        "mostly32",
+        "none",
+        "raw",
+        "runlength",
+        "text255",
+        "text32k",
+        "zstd",
+    ]
 )
 MAX_COLUMNS = 1600
 MAX_SORT_COLUMNS = 400
@@ -46,9 +62,7 @@ class Design:
         return sql
 
     def _record_key(self, relation: str, kind: str, columns: list[str], other: str, others: list[str]) -> str:
-        mine, theirs = (
-            "array[" + ", ".join(literal(c) for c in names) + "]::text[]" for names in (columns, others)
-        )
+        mine, theirs = ("array[" + ", ".join(literal(c) for c in names) + "]::text[]" for names in (columns, others))
         return f"select standin.record_key({literal(relation)}, {literal(kind)}, {mine}, {_or_null(other)}, {theirs})"
 
     def check(self) -> None:
@@ -148,9 +162,9 @@ def create_table(tokens: Tokens) -> Plan:
         found = tokens.items[at].text if at < len(tokens.items) else "end of input"
         raise Refused(f'syntax error at or near "{found}"', "42601")
     query = Emitter(tokens).emit(at + 1, len(tokens.items))
-    sql = f"create {temporary}table {missing}{name} {body} as {query}"
+    head = f"create {temporary}table {missing}{name} {body} as "
     settle = f"select standin.settle_types({literal(name)})"
-    return Plan("create table as", sql, after=(settle, *record))
+    return Plan("create table as", head + query, after=(settle, *record), query=query, head=head)
 
 
 def _is_query(tokens: Tokens, at: int) -> bool:
@@ -241,9 +255,7 @@ def column_definition(emitter: Emitter, start: int, end: int, design: Design) ->
         elif word == "references":
             other, others, at = _references(tokens, at)
             design.keys.append(("foreign key", [column], other, others))
-        elif word == "collate":
-            at += 2
-        elif word == "constraint":
+        elif word == "collate" or word == "constraint":
             at += 2
         elif word == "default":
             stop = _end_of_default(tokens, at + 1, end)

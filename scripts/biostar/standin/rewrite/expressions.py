@@ -25,17 +25,32 @@ _DATEPARTS = {
     "hour": ("hour", "hours", "h", "hr", "hrs"),
     "minute": ("minute", "minutes", "m", "min", "mins"),
     "second": ("second", "seconds", "s", "sec", "secs"),
-    "millisecond": ("millisecond", "milliseconds", "ms", "msec", "msecs", "msecond", "mseconds", "millisec")
-    + ("millisecs", "millisecon"),
-    "microsecond": ("microsecond", "microseconds", "microsec", "microsecs", "microsecond", "usecond", "useconds")
-    + ("us", "usec", "usecs"),
+    "millisecond": ("millisecond", "milliseconds", "ms", "msec", "msecs", "msecond", "mseconds", "millisec"),
+    "microsecond": ("microsecond", "microseconds", "us", "usec", "usecs", "usecond", "useconds", "microsec"),
     "timezone": ("timezone",),
     "timezone_hour": ("timezone_hour",),
     "timezone_minute": ("timezone_minute",),
 }
 _PART = {name: part for part, names in _DATEPARTS.items() for name in names}
+_PART |= {"millisecs": "millisecond", "millisecon": "millisecond", "microsecs": "microsecond"}
 _ADDABLE = frozenset(
-    "millennium century decade year quarter month week day hour minute second millisecond microsecond dow doy".split()
+    [
+        "millennium",
+        "century",
+        "decade",
+        "year",
+        "quarter",
+        "month",
+        "week",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+        "microsecond",
+        "dow",
+        "doy",
+    ]
 )
 
 SAFE_LENGTH = 15

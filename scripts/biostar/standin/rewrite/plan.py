@@ -31,6 +31,8 @@ class Plan:
         commits: whether it commits the open transaction, as TRUNCATE does on Redshift.
         outside_transaction: name of the statement, where Redshift refuses it inside a transaction block.
         tag: the command tag to report, where Postgres's differs.
+        query: the query within, where its computed numbers must get Redshift's types.
+        head: what stands before `query` in `sql`.
         catalog_only: it reads the catalog and system views only; no gate looks at it.
     """
 
@@ -42,6 +44,8 @@ class Plan:
     commits: bool = False
     outside_transaction: str = ""
     tag: str = ""
+    query: str = ""
+    head: str = ""
     catalog_only: bool = False
 
 

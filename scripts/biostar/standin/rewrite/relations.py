@@ -72,10 +72,13 @@ def create_view(tokens: Tokens) -> Plan:
     late = tokens.words(end - 4, "with", "no", "schema", "binding")
     query = Emitter(tokens).emit(at + 1, end - 4 if late else end)
     if late:
-        call = f"standin.create_late_view({literal(name)}, {literal(columns)}, {literal(query)}, {str(replace).lower()})"
+        call = (
+            f"standin.create_late_view({literal(name)}, {literal(columns)}, {literal(query)}, {str(replace).lower()})"
+        )
         return Plan("create view", perform(call), tag="CREATE VIEW")
     head = "create or replace view" if replace else "create view"
-    return Plan("create view", f"{head} {name} {columns} as {query}")
+    head = f"{head} {name} {columns} as "
+    return Plan("create view", head + query, query=query, head=head)
 
 
 def drop_view(tokens: Tokens) -> Plan:

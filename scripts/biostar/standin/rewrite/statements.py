@@ -57,7 +57,10 @@ def _query(tokens: Tokens) -> Plan:
     catalog = is_catalog_query(tokens)
     emitter = Emitter(tokens, catalog=catalog, substitutions=relations.catalog_substitutions(tokens, catalog))
     into = emitter._top_level(0, len(tokens.items), "into")
-    return Plan("select into" if into else "select", emitter.all(), catalog_only=catalog)
+    sql = emitter.all()
+    locking = tokens.words(len(tokens.items) - 2, "for", "update")
+    typed = "" if catalog or into or locking else sql
+    return Plan("select into" if into else "select", sql, query=typed, catalog_only=catalog)
 
 
 def _change(tokens: Tokens) -> Plan:
@@ -145,14 +148,14 @@ _KINDS: dict[str, Planner] = {
     "create user": administration.create_user,
     "create group": administration.create_identity,
     "create role": administration.create_identity,
-    "create index": _refused("SQL command \"create index\" not supported on Redshift tables."),
-    "create unique index": _refused("SQL command \"create index\" not supported on Redshift tables."),
-    "create sequence": _refused("SQL command \"create sequence\" not supported.", "use an IDENTITY column"),
-    "create trigger": _refused("SQL command \"create trigger\" not supported."),
-    "create type": _refused("SQL command \"create type\" not supported."),
-    "create domain": _refused("SQL command \"create domain\" not supported."),
-    "create rule": _refused("SQL command \"create rule\" not supported."),
-    "create extension": _refused("SQL command \"create extension\" not supported."),
+    "create index": _refused('SQL command "create index" not supported on Redshift tables.'),
+    "create unique index": _refused('SQL command "create index" not supported on Redshift tables.'),
+    "create sequence": _refused('SQL command "create sequence" not supported.', "use an IDENTITY column"),
+    "create trigger": _refused('SQL command "create trigger" not supported.'),
+    "create type": _refused('SQL command "create type" not supported.'),
+    "create domain": _refused('SQL command "create domain" not supported.'),
+    "create rule": _refused('SQL command "create rule" not supported.'),
+    "create extension": _refused('SQL command "create extension" not supported.'),
     "drop materialized view": relations.drop_materialized_view,
     "drop table": _as_it_is("drop table"),
     "drop view": relations.drop_view,

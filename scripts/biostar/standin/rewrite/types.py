@@ -36,9 +36,42 @@ _PLAIN = {
 _CHARACTER = {"varchar": 256, "nvarchar": 256, "text": 256, "bpchar": 256, "char": 1, "nchar": 1, "character": 1}
 _BINARY = ("varbyte", "varbinary")
 _REFUSED = frozenset(
-    "json jsonb uuid bytea money xml serial serial2 serial4 serial8 bigserial smallserial bit tsvector tsquery inet"
-    " cidr macaddr point line lseg box path polygon circle int4range int8range numrange daterange tsrange tstzrange"
-    " hstore citext array".split()
+    [
+        "json",
+        "jsonb",
+        "uuid",
+        "bytea",
+        "money",
+        "xml",
+        "serial",
+        "serial2",
+        "serial4",
+        "serial8",
+        "bigserial",
+        "smallserial",
+        "bit",
+        "tsvector",
+        "tsquery",
+        "inet",
+        "cidr",
+        "macaddr",
+        "point",
+        "line",
+        "lseg",
+        "box",
+        "path",
+        "polygon",
+        "circle",
+        "int4range",
+        "int8range",
+        "numrange",
+        "daterange",
+        "tsrange",
+        "tstzrange",
+        "hstore",
+        "citext",
+        "array",
+    ]
 )
 _UNKNOWN_HERE = frozenset(("geometry", "geography", "hllsketch", "interval year to month"))
 _CATALOG = frozenset(("regclass", "regtype", "regproc", "regnamespace", "xid", "unknown", "aclitem", "int2vector"))
@@ -131,9 +164,7 @@ def _character(word: str, arguments: str, catalog: bool) -> str:
         arguments = ""
     length = _CHARACTER[word] if not arguments else limit if arguments == "max" else _whole(arguments)
     if length > limit:
-        raise Refused(
-            f"length for type {'character' if fixed else 'character varying'} cannot exceed {limit}", "22023"
-        )
+        raise Refused(f"length for type {'character' if fixed else 'character varying'} cannot exceed {limit}", "22023")
     return f"{'character' if fixed or word == 'bpchar' else 'varchar'}({length})"
 
 
