@@ -187,7 +187,8 @@ class StandIn:
     ) -> None:
         stop(self.settings.home)
         if not self._keep:
-            shutil.rmtree(Path(self.state["data"]), ignore_errors=True)
+            base, home = Path(self.state["base"]), self.settings.home
+            shutil.rmtree(self.state["data"] if base == home else base, ignore_errors=True)
 
     @property
     def connection(self) -> dict[str, Any]:

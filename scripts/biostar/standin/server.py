@@ -186,6 +186,7 @@ def _state(settings: Settings, postgres: Postgres, port: int, seconds: float) ->
         "postgres_version": postgres.programs.version,
         "postgres_bin": str(postgres.programs.directory),
         "data": str(postgres.data),
+        "base": str(postgres.base),
         "home": str(Path(settings.home)),
         "seconds_to_start": round(seconds, 2),
     }
