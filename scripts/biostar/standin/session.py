@@ -396,6 +396,10 @@ class Session:
 
     # for actions ----------------------------------------------------------------------------------------------
 
+    def typed(self, plan: Plan) -> Plan:
+        """The plan of a query without parameters, with Redshift's types on computed numbers."""
+        return self._typed(plan, NO_PARAMETERS)
+
     def service(self) -> Backend:
         """A second session, as the cluster's owner, for records that must survive this one's rollback."""
         return self.server.postgres.connect(self.database)
@@ -404,20 +408,57 @@ class Session:
         """Send an INFO to the client, as Redshift does after COPY."""
         self.client.put(b"N", error_body({"S": "INFO", "C": "00000", "M": message}))
 
-    def copy_in(self, sql: str, blocks: Iterable[bytes]) -> int:
-        """Feed `COPY … FROM STDIN` with blocks of bytes; returns the number of rows."""
-        self.backend.stream.put(b"P", text("") + text(sql) + struct.pack("!h", 0))
-        self.backend.stream.put(b"B", b"\0\0" + struct.pack("!hhh", 0, 0, 0))
-        self.backend.send(b"E", text("") + struct.pack("!i", 0))
-        self.backend.expect(b"1")
-        self.backend.expect(b"2")
-        self.backend.expect(b"G")
-        for block in blocks:
-            self.backend.stream.put(b"d", block)
-        self.backend.stream.put(b"c")
-        self.backend.stream.put(b"H")
-        self.backend.stream.flush()
+    def begin_block(self) -> bool:
+        """Open a transaction block unless one is open; returns whether it is this action's own."""
+        if self.backend.status == b"T":
+            return False
+        self.backend.run("begin")
+        self.backend.sync()
+        return True
+
+    def end_block(self, own: bool, *, failed: bool) -> None:
+        """Commit or roll back an action's own block; an open block of the client is left to the client."""
         self._parsed = None
+        if not own:
+            if failed:
+                self.backend.sync()
+            return
+        if failed:
+            self.backend.sync()
+        self.backend.run("rollback" if failed else "commit")
+        self.backend.sync()
+
+    def resume(self, savepoint: str) -> None:
+        """Go back to a savepoint after an error, and go on."""
+        self.backend.sync()
+        self.backend.run(f"rollback to savepoint {savepoint}")
+        self.backend.run(f"release savepoint {savepoint}")
+
+    def copy_in(self, sql: str, blocks: Iterable[bytes]) -> int:
+        """Feed `COPY … FROM STDIN` with blocks of bytes; returns the number of rows.
+
+        When making the blocks fails, the copy is broken off before that error goes on.
+        """
+        stream = self.backend.stream
+        stream.put(b"C", b"P_copy\0")
+        stream.put(b"C", b"S_copy\0")
+        stream.put(b"P", text("_copy") + text(sql) + NO_PARAMETERS)
+        stream.put(b"B", text("_copy") + text("_copy") + struct.pack("!hhh", 0, 0, 0))
+        self.backend.send(b"E", text("_copy") + struct.pack("!i", 0))
+        for kind in (b"3", b"3", b"1", b"2", b"G"):
+            self.backend.expect(kind)
+        try:
+            for block in blocks:
+                stream.put(b"d", block)
+        except Exception:
+            stream.put(b"f", text("broken off"))
+            stream.flush()
+            with contextlib.suppress(BackendError):
+                self.backend.expect(b"C")
+            raise
+        stream.put(b"c")
+        stream.put(b"H")
+        stream.flush()
         _, told = self.backend.expect(b"C")
         return int(told[:-1].split()[-1])
 
