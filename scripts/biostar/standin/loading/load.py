@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from biostar.standin.errors import SqlError
-from biostar.standin.loading.command import CopyCommand
+from biostar.standin.loading.command import CopyCommand, CopyOptions
 from biostar.standin.loading.objects import (
     S3Object,
     chunks,
@@ -197,7 +198,7 @@ class Load:
             self.backend.run("savepoint standin_copy")
             try:
                 pieces = _without_header(chunks(self.s3, item, self.options.compression), self.options.ignore_header)
-                count = self._insert_stage(_checked(pieces), self.options.null_as, count_header=True)
+                count = self._insert_stage(_checked(pieces, self.options), self.options.null_as, count_header=True)
             except TooSlow:
                 self.session.resume("standin_copy")
             except BackendError:
@@ -394,12 +395,30 @@ def _without_header(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
             yield piece
 
 
-def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    r"""The pieces, unless one holds what Postgres's reader would take as the end of the data (``\.`` on a line)."""
-    tail = b"\n"
+def _checked(pieces: Iterator[bytes], options: CopyOptions) -> Iterator[bytes]:
+    r"""The pieces, unless one holds what Postgres's reader takes for something else.
+
+    These are a line ``\.``, which would end the data, and quotes inside a field, which it would swallow.
+    """
+    quote, delimiter = (re.escape(text.encode()) for text in (options.quote, options.delimiter))
+    rest = b"[^" + quote + delimiter + rb"\r\n]*"
+    quoted = quote + b"[^" + quote + b"]*(?:" + quote * 2 + b"[^" + quote + b"]*)*"
+    whole = re.compile(b"(?:(?:" + quoted + quote + b"|" + rest + b")(?:" + delimiter + rb"|\r?\n|\r))*")
+    begun = re.compile(b"(?:" + quoted + quote + b"?|" + rest + rb")\r?\Z")
+    mark, carried, tail = options.quote.encode(), b"", b"\n"
     for piece in pieces:
         if b"\n\\." in tail + piece:
             raise TooSlow
+        if mark in carried or mark in piece:
+            text = carried + piece
+            found = whole.match(text)
+            carried = text[found.end() :] if found is not None else text
+            if not begun.match(carried):
+                raise TooSlow
+        else:
+            # no quote in it: only its last field may go on in the next piece
+            ends = (options.delimiter.encode(), b"\n", b"\r")
+            carried = piece[max(piece.rfind(end) for end in ends) + 1 :]
         yield piece
         tail = piece[-2:]
 
