@@ -247,7 +247,7 @@ begin
     view_id := to_regclass(view_name);
     insert into standin.materialized
     values (view_id, storage_id, query, definition, auto, statement_timestamp()::timestamp);
-    -- the view stands or falls with the relations of its query, and its rows with the view
+    -- the view stands or falls with the relations of its query
     execute format('create view pg_temp.standin_probe as %s', query);
     insert into pg_depend
     select distinct 'pg_class'::regclass, view_id, 0, 'pg_class'::regclass, d.refobjid, 0, 'n'::"char"
@@ -257,8 +257,25 @@ begin
     where r.ev_class = 'pg_temp.standin_probe'::regclass and d.refobjid >= 16384
         and d.refobjid <> 'pg_temp.standin_probe'::regclass;
     drop view pg_temp.standin_probe;
-    insert into pg_depend values ('pg_class'::regclass, storage_id, 0, 'pg_class'::regclass, view_id, 0, 'a');
 end$$;
+
+-- The rows of a materialized view go with it. (A dependency would say the same, but in a circle, and dbt follows it.)
+create function standin.drop_storage() returns event_trigger language plpgsql as $$
+declare
+    gone record;
+begin
+    for gone in
+        delete from standin.materialized as m using pg_event_trigger_dropped_objects() as d
+        where d.classid = 'pg_class'::regclass and d.objid = m.view_oid
+        returning m.storage_oid
+    loop
+        if exists (select 1 from pg_class where oid = gone.storage_oid) then
+            execute format('drop table %s', gone.storage_oid::regclass);
+        end if;
+    end loop;
+end$$;
+create event trigger standin_materialized on sql_drop
+    when tag in ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function standin.drop_storage();
 
 create function standin.materialized_id(view_name text) returns oid language plpgsql stable as $$
 declare
@@ -289,7 +306,7 @@ begin
     if missing_ok and to_regclass(view_name) is null then
         return;
     end if;
-    delete from standin.materialized where view_oid = standin.materialized_id(view_name);
+    perform standin.materialized_id(view_name);
     execute format('drop view %s %s', view_name, case when cascading then 'cascade' else '' end);
 end$$;
 

@@ -53,7 +53,8 @@ select
     coalesce(c.sort_position, 0) as attsortkeyord,
     0 as attencodingtype
 from pg_catalog.pg_attribute as a
-left join standin.column_design as c on c.attrelid = a.attrelid and c.attnum = a.attnum;
+left join standin.column_design as c on c.attrelid = a.attrelid and c.attnum = a.attnum
+where not exists (select 1 from standin.late_view as l where l.view_oid = a.attrelid);
 
 create function standin.style_number(relation oid) returns integer language sql stable as $$
     select case coalesce((select diststyle from standin.table_design where table_oid = relation), 'auto')
@@ -577,15 +578,15 @@ create function standin.show_view(view_name text) returns varchar language sql s
 
 create function standin.show_table(relation text) returns varchar language plpgsql stable as $$
 declare
-    id oid := to_regclass(relation);
+    shown oid := to_regclass(relation);
     design standin.table_design;
     lines text;
     attributes text := '';
 begin
-    if id is null then
+    if shown is null then
         raise exception 'relation "%" does not exist', relation using errcode = '42P01';
     end if;
-    select * into design from standin.table_design where table_oid = id;
+    select * into design from standin.table_design where table_oid = shown;
     select string_agg(
         '    ' || a.attname || ' ' || standin.type_name(a.atttypid, a.atttypmod)
         || case when a.attnotnull then ' NOT NULL' else '' end || ' ENCODE ' || case when c.encoding = 'none' then 'raw' else c.encoding end
@@ -593,24 +594,24 @@ begin
         E',\n' order by a.attnum
     ) into lines
     from pg_attribute as a
-    join standin.column_design as c on c.attrelid = id and c.attnum = a.attnum
-    where a.attrelid = id and a.attnum > 0 and not a.attisdropped;
+    join standin.column_design as c on c.attrelid = shown and c.attnum = a.attnum
+    where a.attrelid = shown and a.attnum > 0 and not a.attisdropped;
     select coalesce(string_agg(E',\n    ' || t.constraint_type || ' (' || t.column_names || ')'
         || coalesce(' REFERENCES ' || t.other_schema || '.' || t.other_table
             || coalesce(' (' || t.other_column_names || ')', ''), ''), '' order by t.id), '')
     into attributes
     from standin.table_constraints as t
     join standin.declared_key as k on k.id = t.id
-    where k.table_oid = id;
+    where k.table_oid = shown;
     lines := lines || attributes;
     attributes := E'\nDISTSTYLE ' || upper(coalesce(design.diststyle, 'auto'));
     if cardinality(design.sort_attnums) > 0 then
         attributes := attributes || E'\n' || upper(replace(design.sort_style, 'compound', '')) || ' SORTKEY ( '
             || (select string_agg(a.attname, ', ' order by s.place)
                 from unnest(design.sort_attnums) with ordinality as s(n, place)
-                join pg_attribute as a on a.attrelid = id and a.attnum = s.n) || ' )';
+                join pg_attribute as a on a.attrelid = shown and a.attnum = s.n) || ' )';
     end if;
-    return 'CREATE TABLE ' || id::regclass || E' (\n' || lines || E'\n)' || attributes || ';';
+    return 'CREATE TABLE ' || shown::regclass || E' (\n' || lines || E'\n)' || attributes || ';';
 end$$;
 
 do $do$

@@ -8,7 +8,7 @@ from biostar.standin.errors import Refused
 from biostar.standin.rewrite.expressions import Emitter
 from biostar.standin.rewrite.plan import Plan, perform
 from biostar.standin.rewrite.tokens import Tokens, name_value, string_value
-from biostar.standin.rewrite.types import read_type
+from biostar.standin.rewrite.typenames import read_type
 from biostar.standin.wire import identifier, literal
 
 ENCODINGS = frozenset(

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 from biostar.standin.errors import Refused
-from biostar.standin.rewrite.names import REFUSED_FUNCTIONS
+from biostar.standin.rewrite.names import LEADER_FUNCTIONS, REFUSED_FUNCTIONS
 from biostar.standin.rewrite.tokens import Tokens, name_value, shorten, string_value, tokenize
-from biostar.standin.rewrite.types import read_type
+from biostar.standin.rewrite.typenames import read_type
 
 _DATEPARTS = {
     "millennium": ("millennium", "millennia", "mil", "mils"),
@@ -148,6 +148,12 @@ class Emitter:
                     "42883",
                     hint="the manual lists it as unsupported, leader-node only, or does not know it",
                 )
+            if word in LEADER_FUNCTIONS and not self.catalog and self._reads_tables():
+                raise Refused(
+                    f'Specified types or functions (one per INFO message) not supported on Redshift tables: "{word}"',
+                    "0A000",
+                    hint="it runs on the leader node only",
+                )
         rule_of_word = _WORDS.get(word)
         if rule_of_word is not None and not qualified and tokens.low(at - 1) != "as":
             done = rule_of_word(self, at)
@@ -155,6 +161,10 @@ class Emitter:
                 return done
         text = tokens.items[at].text
         return (text if len(text) <= SAFE_LENGTH else name_value(tokens.items[at])), at + 1
+
+    def _reads_tables(self) -> bool:
+        """Whether the statement has a FROM: then it runs on the compute nodes."""
+        return any(token.low == "from" for token in self.tokens.items)
 
     def _select(self, at: int, end: int) -> tuple[str, int, str]:
         """`select [distinct|all] top n`: the number moves to the end as LIMIT."""
@@ -507,6 +517,11 @@ _WORDS: dict[str, WordRule] = {
         lambda e, at: e.tokens.low(at - 1) == "on" and e.tokens.low(at + 1) in ("do", "("),
         "ON CONFLICT is not supported",
         "use MERGE, or delete and insert",
+    ),
+    "distinct": _refuse_if(
+        lambda e, at: e.tokens.low(at - 1) in ("is", "not") and e.tokens.low(at + 1) == "from",
+        "IS DISTINCT FROM is not supported",
+        "compare, and test both sides for null",
     ),
     "pivot": _refuse_if(
         lambda e, at: e.tokens.low(at + 1) == "(" and e.tokens.low(at - 1) not in ("as", ",", "select"),

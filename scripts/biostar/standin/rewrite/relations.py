@@ -7,7 +7,7 @@ from biostar.standin.rewrite.definitions import Design, read_attributes, read_co
 from biostar.standin.rewrite.expressions import Emitter
 from biostar.standin.rewrite.plan import Plan, perform
 from biostar.standin.rewrite.tokens import Tokens, string_value, tokenize
-from biostar.standin.rewrite.types import read_type
+from biostar.standin.rewrite.typenames import read_type
 from biostar.standin.wire import identifier, literal
 
 _REPLACED = {
@@ -21,8 +21,8 @@ _SCHEMA_VIEWS = ("columns", "tables", "views")
 def catalog_substitutions(tokens: Tokens, catalog: bool) -> dict[int, tuple[str, int]]:
     """Names in a catalog query that must read the stand-in's views: by place, the text and the place after it.
 
-    Redshift's pg_class and pg_attribute have columns that Postgres's have not; its information_schema shows
-    materialized views as views, and no type `text`.
+    Redshift's pg_class and pg_attribute have columns that Postgres's have not, and none of a late-binding view; its
+    information_schema shows materialized views as views, and no type `text`.
     """
     found: dict[int, tuple[str, int]] = {}
     if not catalog:
@@ -35,7 +35,7 @@ def catalog_substitutions(tokens: Tokens, catalog: bool) -> dict[int, tuple[str,
             view = tokens.low(at + 2).strip('"').lower()
             if view in _SCHEMA_VIEWS:
                 found[at] = (f"standin.{view}", at + 3)
-        elif extra and name in _REPLACED and before in ("from", "join", ",", "."):
+        elif (extra or name == "pg_attribute") and name in _REPLACED and before in ("from", "join", ",", "."):
             if before == ".":
                 found[at - 2] = (_REPLACED[name], at + 1)
             else:

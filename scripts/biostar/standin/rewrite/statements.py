@@ -122,6 +122,8 @@ _KINDS: dict[str, Planner] = {
     "commit": _as_it_is("commit"),
     "end": _as_it_is("commit"),
     "rollback": _as_it_is("rollback"),
+    "rollback to": _refused('SQL command "ROLLBACK TO SAVEPOINT" not supported.'),
+    "savepoint": _refused('SQL command "SAVEPOINT" not supported.'),
     "abort": _as_it_is("rollback"),
     "lock": _as_it_is("lock"),
     "declare": _change,
