@@ -48,7 +48,10 @@ class Decimal:
 INTEGERS = {21: Decimal(5, 0), 23: Decimal(10, 0), 20: Decimal(19, 0)}
 """What an integer counts as beside a decimal."""
 
-_SUM, _AVG, _KEEPING = {2114}, {2103}, {2130, 2146}
+_SUM, _AVG = {2114}, {2103}
+_KEEPING = {2130, 2146, *range(3106, 3115)}
+"""max, min, and the window functions that pick a row: lag, lead, first_value, last_value, nth_value."""
+
 _ADD, _MULTIPLY, _DIVIDE, _MODULO = {1758, 1759}, {1760}, {1761}, {1762}
 _FROM_INTEGER = {1782: 21, 1740: 23, 1781: 20}
 _COERCION = 1703
@@ -226,7 +229,7 @@ def _aggregate(node: Node, scope: Scope) -> Decimal | None:
     inner = _type(argument, scope)
     if function in _SUM | _AVG:
         return Decimal(MAX_PRECISION, inner.scale) if inner is not None else None
-    if function in _KEEPING or (name == "winfnoid" and int(node["wintype"]) == NUMERIC):
+    if function in _KEEPING:
         return inner
     return _result_integer(node.get("aggtype", node.get("wintype")))
 
