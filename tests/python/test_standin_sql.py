@@ -275,7 +275,8 @@ def test_types_that_an_expression_gets(session: Connection) -> None:
     rows(
         session,
         "create table typed as select sum(d) as s, avg(d) as a, sum(i) as si, avg(i) as ai, max(d) as m,"
-        " max(d * i) as p, max(d / 3) as q, max(coalesce(d, 0)) as c, max(v || 'x') as t, max(case when i > 1 then d else 1.5 end) as w"
+        " max(d * i) as p, max(d / 3) as q, max(coalesce(d, 0)) as c, max(v || 'x') as t,"
+        " max(case when i > 1 then d else 1.5 end) as w"
         " from (select d, i, v from n union all select 1.5, 2, 'z') as u",
     )
     found = dict(rows(session, "select \"column\", type from pg_table_def where tablename = 'typed'"))
