@@ -140,6 +140,13 @@ def test_the_verbs_print_json_and_exit_codes(tmp_path: Path, capsys: pytest.Capt
     state = json.loads(capsys.readouterr().out)
     try:
         assert select_one(state["port"]) == 1
+        with (
+            redshift_connector.connect(
+                host="127.0.0.1", port=state["port"], database="dev", user="biostar", password="standin", ssl=False
+            ) as connection,
+            pytest.raises(redshift_connector.Error, match="a reserved word is used as a name"),
+        ):  # the verb's own default: what `biostar check` refuses does not run
+            connection.cursor().execute("create table t (tag integer)")
         assert main(["standin", "start", *home, "--port", "0", "--json"]) == 3
         assert "runs already" in json.loads(capsys.readouterr().out)["message"]
     finally:

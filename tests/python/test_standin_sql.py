@@ -15,7 +15,7 @@ from biostar.standin.errors import Refused, SqlError
 from biostar.standin.rewrite.expressions import rewrite_query
 from biostar.standin.rewrite.plan import split_statements
 from biostar.standin.rewrite.statements import plan_statement
-from biostar.standin.rewrite.tokens import tokenize
+from biostar.standin.rewrite.tokens import tokenize, without_parameters
 
 Connection = Any
 
@@ -362,6 +362,33 @@ def test_a_materialized_view_is_recomputed_when_told(session: Connection) -> Non
     assert rows(session, "select count(*) from pg_class where relname like 'mv!_tbl!_!_sums%' escape '!'") == [[0]]
 
 
+def test_a_user_without_rights_of_an_administrator_makes_views_of_all_kinds(
+    standin: StandIn, session: Connection
+) -> None:
+    rows(session, "create user analyst password 'Abcd1234'")
+    rows(session, "create schema analyst_schema authorization analyst")
+    with redshift_connector.connect(**{**standin.connection, "user": "analyst", "password": "Abcd1234"}) as other:
+        other.autocommit = True
+        rows(other, "set search_path to analyst_schema")
+        rows(other, "create table a (id integer primary key distkey, v varchar(5) sortkey)")
+        rows(other, "create view late as select * from a with no schema binding")
+        rows(other, "create materialized view analyst_kept as select id from a")
+        rows(other, "drop table a cascade")
+        rows(other, "select 2 as id, 'x' as v into a")
+        assert rows(other, "select * from late") == [[2, "x"]]
+        assert rows(other, "select count(*) from pg_class where relname like '%analyst!_kept%' escape '!'") == [[0]]
+        assert rows(other, "select viewowner from pg_views where schemaname = 'analyst_schema'") == [["analyst"]]
+        assert rows(other, "select type from pg_table_def where \"column\" = 'v'") == [["character varying(65535)"]]
+
+
+def test_a_late_binding_view_of_nothing_says_so(session: Connection) -> None:
+    rows(session, "create table passing as select 1 as a")
+    rows(session, "create view left_over as select a from passing with no schema binding")
+    rows(session, "drop table passing")
+    with pytest.raises(redshift_connector.Error, match="which a late-binding view names, does not exist"):
+        rows(session, "select * from left_over")
+
+
 def test_functions_in_sql(session: Connection) -> None:
     rows(
         session,
@@ -405,6 +432,12 @@ def test_names_are_folded_and_long_ones_shortened_alike() -> None:
 
 def test_statements_are_split_outside_of_literals() -> None:
     assert split_statements("select ';'; select $$;$$ ;; -- ;\n select 2") == ["select ';'", "select $$;$$", "select 2"]
+
+
+def test_parameters_become_nulls_for_a_checker() -> None:
+    assert without_parameters("select $1, '$2', $$ $3 $$ from t where a = $12") == (
+        "select null, '$2', $$ $3 $$ from t where a = null"
+    )
 
 
 @pytest.mark.parametrize("sql", ["select 'a", "select /* a", 'select "a', "select )", "select ([)]"])

@@ -19,7 +19,28 @@ home_option = click.option(
 )
 
 
-@click.group()
+CHECK = f"{__name__}:refuse_what_check_refuses"
+
+
+def refuse_what_check_refuses(sql: str) -> str | None:
+    """The gate `--gate check`: the first reason for which `biostar check` refuses a statement."""
+    from biostar.check import check_sql
+
+    for report in check_sql(sql):
+        for finding in report.findings:
+            if finding.level == "refused":
+                return f"{finding.message} ({finding.rule}); write {finding.instead}; {finding.page}"
+    return None
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  biostar standin start
+  biostar standin status --json
+  biostar standin stop
+"""
+)
 def command() -> None:
     """A local test rig that the real Redshift driver and the real dbt-redshift connect to.
 
@@ -45,7 +66,12 @@ Examples:
 @click.option("--user", help="Its administrator [BIOSTAR_STANDIN_USER, else biostar].")
 @click.option("--s3-endpoint", help="Where COPY and UNLOAD find S3 [AWS_ENDPOINT_URL, else AWS].")
 @click.option("--postgres-bin", default="", help="Directory of Postgres's programs; looked for when not given.")
-@click.option("--gate", default="", help="module:function that refuses statements before they run.")
+@click.option(
+    "--gate",
+    default="check",
+    show_default=True,
+    help="What may refuse a statement before it runs: `check` (as `biostar check`), `none`, or module:function.",
+)
 @click.option("--tls/--no-tls", default=True, help="Whether a client may ask for TLS.")
 @click.option("--fresh", is_flag=True, help="Delete the data of an earlier run.")
 @json_option
@@ -70,7 +96,7 @@ def start_command(
         user=user or environment.get("BIOSTAR_STANDIN_USER") or "biostar",
         password=environment.get("BIOSTAR_STANDIN_PASSWORD") or "standin",
         s3_endpoint=s3_endpoint or environment.get("AWS_ENDPOINT_URL") or "",
-        gate=gate,
+        gate={"check": CHECK, "none": ""}.get(gate, gate),
         postgres_bin=postgres_bin,
         tls=tls,
     )

@@ -18,6 +18,11 @@ _WORDS: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Value too long for character type",
         "22001",
     ),
+    (
+        re.compile(r"^could not open relation with OID (\d+)"),
+        "relation with OID {1}, which a late-binding view names, does not exist",
+        "42P01",
+    ),
     (re.compile(r"^numeric field overflow"), "Numeric data overflow (result precision)", "22003"),
     (re.compile(r"^(?:smallint|integer|bigint) out of range"), "Value out of range for {0}", "22003"),
     (re.compile(r"^division by zero"), "Divide by zero error", "22012"),

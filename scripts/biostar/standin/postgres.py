@@ -76,12 +76,13 @@ class Programs:
 
 
 def find_programs(chosen: str = "") -> Programs:
-    """The first usable Postgres: the chosen directory, a wheel, Debian's package, the PATH.
+    """The first usable Postgres: the chosen directory (or STANDIN_POSTGRES_BIN), a wheel, Debian's package, the PATH.
 
     Raises:
         StandInError: when there is none, with what to install.
     """
     seen: list[str] = []
+    chosen = chosen or os.environ.get("STANDIN_POSTGRES_BIN", "")
     for directory in [Path(chosen)] if chosen else _candidates():
         if not (directory / "postgres").exists() or not (directory / "initdb").exists():
             continue

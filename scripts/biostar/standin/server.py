@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module, resources
 from pathlib import Path
 from types import FrameType
@@ -57,7 +58,7 @@ class Server:
 
 
 def load_gate(name: str) -> Gate | None:
-    """The function that `module:function` names, or None for an empty name."""
+    """The function that `module:function` names, or None for an empty name; it is asked once for each text."""
     if not name:
         return None
     module, _, function = name.partition(":")
@@ -65,7 +66,7 @@ def load_gate(name: str) -> Gate | None:
         gate: Gate = getattr(import_module(module), function)
     except (ImportError, AttributeError) as missing:
         raise StandInError(f"the gate '{name}' can't be loaded: {missing}") from missing
-    return gate
+    return lru_cache(maxsize=4096)(gate)
 
 
 def listen(host: str, port: int) -> socket.socket:

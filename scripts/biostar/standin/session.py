@@ -21,7 +21,7 @@ from biostar.standin.errors import Refused, SqlError
 from biostar.standin.inference import typed_query
 from biostar.standin.rewrite.plan import Plan, split_statements
 from biostar.standin.rewrite.statements import plan_statement
-from biostar.standin.rewrite.tokens import LONG_NAMES
+from biostar.standin.rewrite.tokens import LONG_NAMES, without_parameters
 from biostar.standin.wire import (
     CANCEL_REQUEST,
     GSS_REQUEST,
@@ -249,7 +249,7 @@ class Session:
         """Plan a statement, after the gate (when there is one) has let it through."""
         plan = plan_statement(sql)
         if self.server.gate is not None and not plan.catalog_only:
-            refusal = self.server.gate(sql)
+            refusal = self.server.gate(without_parameters(sql))
             if refusal is not None:
                 raise Refused(refusal, "0A000")
         return plan

@@ -170,8 +170,9 @@ begin
     perform standin.settle_late_view(to_regclass(view_name), columns, query, problem);
 end$$;
 
+-- These change Postgres's own catalog, which a user may not: they run as the owner of the cluster.
 create function standin.settle_late_view(id oid, columns text, query text, problem text) returns void
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog as $$
 begin
     delete from standin.late_reference where view_oid = id;
     insert into standin.late_reference
@@ -192,11 +193,12 @@ begin
         query = excluded.query, columns = excluded.columns, broken = excluded.broken;
 end$$;
 
-create function standin.rebind_late_views() returns event_trigger language plpgsql as $$
+create function standin.rebind_late_views() returns event_trigger language plpgsql security definer as $$
 declare
     late record;
     problem text;
     view_name text;
+    owner name;
 begin
     if current_setting('standin.rebinding', true) = 'on' or not exists (select 1 from standin.late_view) then
         return;
@@ -211,11 +213,18 @@ begin
                 and to_regclass(quote_ident(r.schema_name) || '.' || quote_ident(r.relation_name))::oid
                     is distinct from r.relation_oid
                 and to_regclass(quote_ident(r.schema_name) || '.' || quote_ident(r.relation_name)) is not null
+        ) or exists (
+            select 1 from standin.late_reference as r
+            join pg_event_trigger_ddl_commands() as c on c.objid = r.relation_oid
+            where r.view_oid = l.view_oid and c.command_tag = 'ALTER TABLE'
         )
     loop
-        view_name := late.view_oid::regclass::text;
+        select quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_get_userbyid(c.relowner)
+        into view_name, owner
+        from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = late.view_oid;
         problem := standin.bind_late_view(view_name, late.columns, late.query);
         if problem is null then
+            execute format('alter view %s owner to %I', view_name, owner);
             delete from standin.late_view where view_oid = late.view_oid;
             perform standin.settle_late_view(to_regclass(view_name), late.columns, late.query, null);
         end if;
@@ -247,16 +256,21 @@ begin
     view_id := to_regclass(view_name);
     insert into standin.materialized
     values (view_id, storage_id, query, definition, auto, statement_timestamp()::timestamp);
-    -- the view stands or falls with the relations of its query
     execute format('create view pg_temp.standin_probe as %s', query);
+    perform standin.depend_on_query(view_id, 'pg_temp.standin_probe'::regclass);
+    drop view pg_temp.standin_probe;
+end$$;
+
+-- A materialized view stands or falls with the relations of its query.
+create function standin.depend_on_query(view_id oid, probe oid) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
     insert into pg_depend
     select distinct 'pg_class'::regclass, view_id, 0, 'pg_class'::regclass, d.refobjid, 0, 'n'::"char"
     from pg_rewrite r
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
         and d.refclassid = 'pg_class'::regclass and d.deptype = 'n'
-    where r.ev_class = 'pg_temp.standin_probe'::regclass and d.refobjid >= 16384
-        and d.refobjid <> 'pg_temp.standin_probe'::regclass;
-    drop view pg_temp.standin_probe;
+    where r.ev_class = probe and d.refobjid >= 16384 and d.refobjid <> probe;
 end$$;
 
 -- The rows of a materialized view go with it. (A dependency would say the same, but in a circle, and dbt follows it.)

@@ -7,9 +7,11 @@ from functools import lru_cache
 
 from biostar.standin.errors import Refused, SqlError
 from biostar.standin.rewrite import administration, definitions, relations
+from biostar.standin.rewrite.definitions import read_name, sql_name
 from biostar.standin.rewrite.expressions import Emitter
 from biostar.standin.rewrite.plan import Plan
 from biostar.standin.rewrite.tokens import Tokens, tokenize
+from biostar.standin.wire import literal
 
 MAX_STATEMENT = 16 * 1024 * 1024
 """Bytes of a statement, as the manual's limits say."""
@@ -60,7 +62,15 @@ def _query(tokens: Tokens) -> Plan:
     sql = emitter.all()
     locking = tokens.words(len(tokens.items) - 2, "for", "update")
     typed = "" if catalog or into or locking else sql
-    return Plan("select into" if into else "select", sql, query=typed, catalog_only=catalog)
+    after = (f"select standin.settle_types({literal(_into_name(tokens, into))})",) if into else ()
+    return Plan("select into" if into else "select", sql, query=typed, after=after, catalog_only=catalog)
+
+
+def _into_name(tokens: Tokens, at: int) -> str:
+    at += 1
+    while tokens.low(at) in ("temporary", "temp", "local", "table"):
+        at += 1
+    return sql_name(read_name(tokens, at)[0])
 
 
 def _change(tokens: Tokens) -> Plan:

@@ -117,6 +117,18 @@ def _match(items: list[Token]) -> dict[int, int]:
     return match
 
 
+def without_parameters(sql: str) -> str:
+    """The statement with `null` in place of each bind parameter: what a checker of SQL text can read."""
+    if "$" not in sql:
+        return sql
+    written, pieces = 0, []
+    for token in tokenize(sql).items:
+        if token.kind == "param":
+            pieces += [sql[written : token.at], "null"]
+            written = token.at + len(token.text)
+    return "".join(pieces) + sql[written:]
+
+
 def string_value(token: Token) -> str:
     """The value of a string literal."""
     if token.kind == "dollar":
