@@ -319,7 +319,12 @@ def hash_of(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:12]
 
 
+_TELLING = re.compile(r"No space left|PANIC|FATAL|could not|error:")
+
+
 def last_line(log: str) -> str:
-    """The last line of a log that says something."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    """The last line of a log that says what went wrong, without its time; statements never stand in this log."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines[-40:] if _TELLING.search(line)]
+    found = (telling or lines or ["no message"])[-1]
+    return re.sub(r"^[\d-]+ [\d:.]+ \w+ \[\d+\] ", "", found)

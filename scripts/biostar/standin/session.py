@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from biostar.standin import messages
 from biostar.standin.errors import Refused, SqlError
 from biostar.standin.inference import typed_query
+from biostar.standin.postgres import last_line
 from biostar.standin.rewrite.plan import Plan, split_statements
 from biostar.standin.rewrite.statements import plan_statement
 from biostar.standin.rewrite.tokens import LONG_NAMES, without_parameters
@@ -29,6 +30,7 @@ from biostar.standin.wire import (
     SSL_REQUEST,
     Backend,
     BackendError,
+    BackendLost,
     Column,
     ConnectionLost,
     Stream,
@@ -118,8 +120,25 @@ class Session:
             self.client.put(b"E", error_body({"S": "FATAL", **refused.fields}))
             self.client.flush()
             return
+        except BackendLost:
+            self._tell_lost()
+            return
         with contextlib.closing(self.backend):
-            self._loop()
+            try:
+                self._loop()
+            except BackendLost:
+                self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Say why the session ends: the client must not take it for a fault of the network.
+
+        The driver looks at an error only when it is told that the server is ready again, so it is told.
+        """
+        why = last_line(self.server.postgres.log.read_text(errors="replace"))
+        lost = SqlError(f"the embedded Postgres ended the session: {why}", "08006")
+        self.client.put(b"E", sql_error_body(lost, "FATAL"))
+        self.client.put(b"Z", b"I")
+        self.client.flush()
 
     def _start_up(self) -> dict[str, str] | None:
         while True:
@@ -340,7 +359,10 @@ class Session:
                 self.backend.run(sql)
             portal.started = True
         self.backend.send(b"E", text(name) + limit)
+        as_they_are = all(column.type_oid != VARBYTE for column in portal.columns)
         while True:
+            if as_they_are:
+                self.client.put_raw(self.backend.stream.rows())
             kind, told = self.backend.next_frame()
             if kind == b"D":
                 self.client.put(kind, _varbyte_as_hex(told, portal.columns))

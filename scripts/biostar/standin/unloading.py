@@ -215,18 +215,18 @@ class Unload:
         import duckdb
 
         source = folder / "rows.csv"
-        count = 0
         with source.open("wb") as file:
-            for block in self.backend.stream_rows(sql, BLOCK):
-                count += len(block)
-                file.write(_csv_block(block))
+            for piece in self.backend.copy_out(
+                f"copy ({sql}) to stdout with (format csv, null '\\\\N', force_quote *)"
+            ):
+                file.write(piece)
         with duckdb.connect(str(folder / "work.duckdb")) as work:
             work.execute("set timezone = 'UTC'")
             work.execute("set preserve_insertion_order = true")
             self._stage(work, source, columns)
             for values in self._partitions(work):
                 self._write_partition(work, folder, columns, bucket, prefix, values)
-        return count
+            return int(work.execute("select count(*) from unloaded").fetchall()[0][0])
 
     def _stage(self, work: Any, source: Path, columns: Sequence[Column]) -> None:
         names = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(len(columns)))
@@ -410,13 +410,6 @@ def _schema_element(column: Column) -> dict[str, Any]:
     elif base.startswith("character"):
         kind["max_length"] = column.typmod - 4 if column.typmod >= 4 else 65535
     return {"name": column.name, "type": kind}
-
-
-def _csv_block(rows: Sequence[Sequence[str | None]]) -> bytes:
-    return "".join(
-        ",".join("\\N" if value is None else '"' + value.replace('"', '""') + '"' for value in row) + "\n"
-        for row in rows
-    ).encode()
 
 
 def _partition_value(value: Any) -> str:

@@ -18,6 +18,7 @@ SSL_REQUEST = 80877103
 GSS_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
 PROTOCOL_3 = 196608
+DATA_ROW = ord("D")
 MAX_FRAME = 1 << 30
 """Longest frame that is believed; Postgres has the same limit."""
 
@@ -26,11 +27,16 @@ class ConnectionLost(Exception):
     """The other side closed the connection."""
 
 
-class Stream:
-    """A buffered socket that reads whole frames and writes when told to."""
+class BackendLost(ConnectionLost):
+    """The embedded server closed the connection: it crashed, was ended, or its disk is full."""
 
-    def __init__(self, sock: socket.socket) -> None:
+
+class Stream:
+    """A buffered socket that reads whole frames and writes when told to; a closed one raises `lost`."""
+
+    def __init__(self, sock: socket.socket, lost: type[ConnectionLost] = ConnectionLost) -> None:
         self.sock = sock
+        self.lost = lost
         self._in = bytearray()
         self._start = 0
         self._out = bytearray()
@@ -49,10 +55,10 @@ class Stream:
             self._start = 0
         try:
             more = self.sock.recv(1 << 16)
-        except OSError as lost:
-            raise ConnectionLost from lost
+        except OSError as failed:
+            raise self.lost from failed
         if not more:
-            raise ConnectionLost
+            raise self.lost
         self._in += more
 
     def frame(self) -> tuple[bytes, bytes]:
@@ -60,8 +66,20 @@ class Stream:
         head = self.exactly(5)
         (length,) = struct.unpack_from("!i", head, 1)
         if not 4 <= length <= MAX_FRAME:
-            raise ConnectionLost
+            raise self.lost
         return head[:1], self.exactly(length - 4)
+
+    def rows(self) -> bytes:
+        """All whole DataRow frames at the head of the buffer as they are; nothing when another frame comes first."""
+        at, end = self._start, len(self._in)
+        while end - at >= 5 and self._in[at] == DATA_ROW:
+            following = at + 1 + int.from_bytes(self._in[at + 1 : at + 5], "big")
+            if following > end:
+                break
+            at = following
+        found = bytes(self._in[self._start : at])
+        self._start = at
+        return found
 
     def has_more(self) -> bool:
         """Whether a byte is waiting in the buffer already."""
@@ -74,8 +92,10 @@ class Stream:
             self.flush()
 
     def put_raw(self, data: bytes) -> None:
-        """Queue bytes that are no frame (start-up packets)."""
+        """Queue bytes as they are: start-up packets, frames passed on."""
         self._out += data
+        if len(self._out) > 1 << 18:
+            self.flush()
 
     def flush(self) -> None:
         """Send what is queued."""
@@ -84,8 +104,8 @@ class Stream:
         data, self._out = self._out, bytearray()
         try:
             self.sock.sendall(data)
-        except OSError as lost:
-            raise ConnectionLost from lost
+        except OSError as failed:
+            raise self.lost from failed
 
     def close(self) -> None:
         """Close the socket; what is queued is dropped."""
@@ -220,8 +240,8 @@ class Backend:
             sock.connect(str(socket_path))
         except OSError as refused:
             sock.close()
-            raise ConnectionLost from refused
-        self.stream = Stream(sock)
+            raise BackendLost from refused
+        self.stream = Stream(sock, BackendLost)
         self.key = b""
         self.status = b"I"
         self.parameters: dict[str, str] = {}
@@ -283,7 +303,7 @@ class Backend:
         """The next frame, which must be one of `kinds`."""
         kind, body = self.next_frame()
         if kind not in kinds:
-            raise ConnectionLost
+            raise BackendLost
         return kind, body
 
     def send(self, kind: bytes, body: bytes = b"") -> None:
@@ -316,30 +336,19 @@ class Backend:
             elif kind == b"I":
                 return result
 
-    def stream_rows(self, sql: str, size: int = 5000) -> Iterator[list[list[str | None]]]:
-        """The rows of a query in blocks of `size`, inside the open batch, without holding all of them."""
-        self.stream.put(b"P", text("_blocks") + text(sql) + struct.pack("!h", 0))
-        self.stream.put(b"B", bind_body("_blocks", (), "_blocks"))
-        self.send(b"D", b"P_blocks\0")
-        while self.next_frame()[0] not in (b"T", b"n"):
-            continue
-        more = True
-        while more:
-            self.send(b"E", text("_blocks") + struct.pack("!i", size))
-            block: list[list[str | None]] = []
-            while True:
-                kind, body = self.next_frame()
-                if kind == b"D":
-                    block.append([None if v is None else v.decode() for v in parse_row(body)])
-                else:
-                    more = kind == b"s"
-                    break
-            if block:
-                yield block
-        self.stream.put(b"C", b"P_blocks\0")
-        self.send(b"C", b"S_blocks\0")
-        self.expect(b"3")
-        self.expect(b"3")
+    def copy_out(self, sql: str) -> Iterator[bytes]:
+        """The data of a `COPY … TO STDOUT` in pieces, inside the open batch."""
+        self.stream.put(b"C", b"P_out\0")
+        self.stream.put(b"C", b"S_out\0")
+        self.stream.put(b"P", text("_out") + text(sql) + struct.pack("!h", 0))
+        self.stream.put(b"B", bind_body("_out", (), "_out"))
+        self.send(b"E", text("_out") + struct.pack("!i", 0))
+        while True:
+            kind, body = self.next_frame()
+            if kind == b"d":
+                yield body
+            elif kind == b"C":
+                return
 
     def describe(self, sql: str) -> list[Column]:
         """The columns that a query would return; nothing runs."""
