@@ -91,13 +91,26 @@ def test_a_busy_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
 
 def test_a_killed_server_takes_postgres_with_it_and_its_state_file_is_recognised_as_stale(home: Path) -> None:
     running = status(home)
+    connection = redshift_connector.connect(
+        host="127.0.0.1", port=running["port"], database="dev", user="biostar", password="standin", ssl=False
+    )
+    cursor = connection.cursor()
+    cursor.execute("begin")
+    cursor.execute("insert into kept values (43)")
     os.kill(running["pid"], signal.SIGKILL)
     wait_until_gone(running["postgres_pid"])
+    with pytest.raises((redshift_connector.Error, OSError)):
+        cursor.execute("commit")
     assert (home / "state.json").exists()
     assert not status(home)["running"]
     assert not (home / "state.json").exists()
     again = start(Settings(home=home, port=0))
-    assert select_one(again["port"]) == 1
+    with redshift_connector.connect(
+        host="127.0.0.1", port=again["port"], database="dev", user="biostar", password="standin", ssl=False
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("select answer from kept")
+        assert cursor.fetchall() == ([42],)  # what was not committed is gone, and nothing else
 
 
 def test_a_lost_postgres_ends_the_server_with_its_reason(home: Path) -> None:
