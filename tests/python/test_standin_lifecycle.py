@@ -22,7 +22,9 @@ from biostar.standin.postgres import find_programs
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("standin")
     yield folder
-    stop(folder)
+    if not status(folder)["running"]:
+        start(Settings(home=folder, port=0))
+    stop(folder, remove=True)
 
 
 def alive(pid: int) -> bool:
@@ -117,10 +119,10 @@ def test_a_lost_postgres_ends_the_server_with_its_reason(home: Path) -> None:
     running = status(home)
     os.kill(running["postgres_pid"], signal.SIGKILL)
     limit = time.monotonic() + 10
-    while status(home)["running"]:
+    while "postgres ended" not in (home / "server.log").read_text():
         assert time.monotonic() < limit
         time.sleep(0.02)
-    assert "postgres ended" in (home / "server.log").read_text()
+    assert not status(home)["running"]
 
 
 def test_only_loopback_is_listened_to(tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_the_verbs_print_json_and_exit_codes(tmp_path: Path, capsys: pytest.Capt
         assert main(["standin", "start", *home, "--port", "0", "--json"]) == 3
         assert "runs already" in json.loads(capsys.readouterr().out)["message"]
     finally:
-        assert main(["standin", "stop", *home, "--json"]) == 0
+        assert main(["standin", "stop", *home, "--remove", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["stopped"] is True
 
 
@@ -171,6 +173,6 @@ def test_output_never_calls_it_redshift(tmp_path: Path, capsys: pytest.CaptureFi
     home = ["--home", str(tmp_path / "h")]
     assert main(["standin", "start", *home, "--port", "0"]) == 0
     said = capsys.readouterr().err
-    assert main(["standin", "stop", *home]) == 0
+    assert main(["standin", "stop", *home, "--remove"]) == 0
     assert "not Redshift" in said
     assert "passed" not in said
