@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -176,3 +177,21 @@ def test_output_never_calls_it_redshift(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["standin", "stop", *home, "--remove"]) == 0
     assert "not Redshift" in said
     assert "passed" not in said
+
+
+def test_the_package_needs_nothing_of_the_rest_of_the_project() -> None:
+    folder = Path(find_programs.__code__.co_filename).parent
+    named = {
+        name
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    assert "biostar.standin.errors" in named
+    assert [name for name in named if name.startswith("biostar") and not name.startswith("biostar.standin")] == []
