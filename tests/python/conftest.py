@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import duckdb
 import pytest
+from moto.server import ThreadedMotoServer
 
 from biostar.cli import main
+from biostar.standin import Settings, StandIn
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "sample_data" / "synthea_27"
@@ -80,3 +83,33 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("BIOSTAR_LANDING", str(landing))
     monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(database))
     return Lab(landing, database, capsys)
+
+
+S3_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """S3 on loopback, with the bucket `lake`."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=endpoint, **S3_KEYS).create_bucket(Bucket="lake")
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def standin(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """The stand-in for Redshift, one for the whole run; a test makes a schema of its own in it."""
+    running = StandIn(Settings(home=tmp_path_factory.mktemp("standin"), port=0, s3_endpoint=s3_endpoint))
+    with pytest.MonkeyPatch.context() as patch:  # its process finds credentials in its environment, as with a role
+        patch.setenv("AWS_ACCESS_KEY_ID", S3_KEYS["aws_access_key_id"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", S3_KEYS["aws_secret_access_key"])
+        patch.setenv("AWS_DEFAULT_REGION", S3_KEYS["region_name"])
+        running.__enter__()
+    try:
+        yield running
+    finally:
+        running.__exit__(None, None, None)

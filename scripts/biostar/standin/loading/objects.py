@@ -1,0 +1,224 @@
+"""Objects in S3: which ones a COPY means, and their bytes."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from biostar.standin.errors import SqlError
+
+CHUNK = 1 << 20
+_HIDDEN = ("_", ".", "~")
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """One object to load."""
+
+    bucket: str
+    key: str
+    size: int
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def client(endpoint: str) -> Any:
+    """A client of S3; credentials come from the environment, as they do from the role on Redshift."""
+    import boto3
+    from botocore.config import Config
+
+    retries = Config(retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=10, read_timeout=60)
+    return boto3.client("s3", endpoint_url=endpoint or None, config=retries)
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Bucket and key of an address."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def s3_error(message: str, detail: str = "") -> SqlError:
+    """An error of S3 in the words of a COPY."""
+    return SqlError(message, "XX000", detail=detail)
+
+
+def find_objects(s3: Any, source: str, manifest: bool) -> list[S3Object]:
+    """The objects that a prefix or a manifest names, in order of their names.
+
+    Raises:
+        SqlError: the prefix or a mandatory object does not exist, or the manifest can't be read.
+    """
+    if manifest:
+        return list(_of_manifest(s3, source))
+    bucket, prefix = split_url(source)
+    found = list(list_objects(s3, bucket, prefix))
+    found = [item for item in found if not item.key.rpartition("/")[2].startswith(_HIDDEN) and item.key[-1] != "/"]
+    if not found:
+        raise s3_error(f"The specified S3 prefix '{prefix}' does not exist", f"code: 8001, s3://{bucket}/{prefix}")
+    return found
+
+
+def list_objects(s3: Any, bucket: str, prefix: str) -> Iterator[S3Object]:
+    """All objects under a prefix."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                yield S3Object(bucket, item["Key"], item["Size"])
+    except (ClientError, BotoCoreError) as failed:
+        raise s3_error(f"S3ServiceException: {_code(failed)}", f"code: 8001, s3://{bucket}/{prefix}") from failed
+
+
+def _of_manifest(s3: Any, source: str) -> Iterator[S3Object]:
+    raw = read_object(s3, *split_url(source))
+    try:
+        entries = json.loads(raw)["entries"]
+        listed = [(entry["url"], bool(entry.get("mandatory", False)), entry.get("meta") or {}) for entry in entries]
+    except (ValueError, KeyError, TypeError) as bad:
+        raise s3_error(f"Manifest file is not in correct json format: {source}", "code: 8001") from bad
+    if not listed:
+        raise s3_error(f"Manifest file contains no entries: {source}", "code: 8001")
+    for url, mandatory, meta in listed:
+        bucket, key = split_url(url)
+        size = _size(s3, bucket, key)
+        if size is None:
+            if mandatory:
+                raise s3_error(f"The specified key does not exist: {url}", "code: 8001, Status 404, Error NoSuchKey")
+            continue
+        declared = meta.get("content_length")
+        if declared is not None and int(declared) != size:
+            raise s3_error(
+                f"The size of {url} differs from the manifest's content_length", f"code: 8001, {declared} <> {size}"
+            )
+        yield S3Object(bucket, key, size)
+
+
+def _size(s3: Any, bucket: str, key: str) -> int | None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
+    except ClientError as failed:
+        if _code(failed) in ("404", "NoSuchKey", "NotFound"):
+            return None
+        raise s3_error(f"S3ServiceException: {_code(failed)}", f"code: 8001, s3://{bucket}/{key}") from failed
+    except BotoCoreError as failed:
+        raise s3_error(f"S3ServiceException: {_code(failed)}", f"code: 8001, s3://{bucket}/{key}") from failed
+
+
+def _code(failed: Exception) -> str:
+    response = getattr(failed, "response", {})
+    return str(response.get("Error", {}).get("Code") or type(failed).__name__)
+
+
+def read_object(s3: Any, bucket: str, key: str) -> bytes:
+    """A small object as a whole."""
+    with open_object(s3, S3Object(bucket, key, 0)) as body:
+        return body.read()
+
+
+def open_object(s3: Any, item: S3Object) -> IO[bytes]:
+    """The bytes of an object as a stream."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        body: IO[bytes] = s3.get_object(Bucket=item.bucket, Key=item.key)["Body"]
+    except (ClientError, BotoCoreError) as failed:
+        raise s3_error(
+            f"The specified key does not exist: {item.url}" if _code(failed) == "NoSuchKey" else _code(failed),
+            "code: 8001, " + item.url,
+        ) from failed
+    return body
+
+
+def chunks(s3: Any, item: S3Object, compression: str) -> Iterator[bytes]:
+    """The bytes of an object, decompressed, in pieces.
+
+    Raises:
+        SqlError: the object is not compressed as the COPY says, or is cut short.
+    """
+    with open_object(s3, item) as body:
+        yield from decompress(iter(lambda: body.read(CHUNK), b""), compression, item.url)
+
+
+def decompress(pieces: Iterator[bytes], compression: str, name: str) -> Iterator[bytes]:
+    """Pieces of a compressed stream, decompressed; several streams may follow each other."""
+    if not compression:
+        yield from pieces
+        return
+    try:
+        if compression == "zstd":
+            yield from _zstd(pieces)
+        elif compression == "gzip":
+            yield from _gzip(pieces)
+        else:
+            decoder = bz2.BZ2Decompressor()
+            for piece in pieces:
+                while piece:
+                    yield decoder.decompress(piece)
+                    piece = decoder.unused_data if decoder.eof else b""
+                    if decoder.eof:
+                        decoder = bz2.BZ2Decompressor()
+    except (zlib.error, OSError, EOFError, ValueError) as bad:
+        raise s3_error(f"{compression} decompression of {name} failed", "code: 9001, " + str(bad)) from bad
+
+
+def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    decoder, open_stream = zlib.decompressobj(31), False
+    for piece in pieces:
+        while piece:
+            open_stream = True
+            yield decoder.decompress(piece)
+            piece = decoder.unused_data
+            if decoder.eof:
+                decoder, open_stream = zlib.decompressobj(31), False
+    if open_stream:
+        raise EOFError("unexpected end of the stream")
+
+
+def _zstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError as missing:
+        raise s3_error("ZSTD needs the package zstandard", "pip install zstandard") from missing
+    try:
+        reader = zstandard.ZstdDecompressor().stream_reader(as_file(pieces), read_across_frames=True)
+        yield from iter(lambda: reader.read(CHUNK), b"")
+    except zstandard.ZstdError as bad:
+        raise ValueError(str(bad)) from bad
+
+
+class _Reader(io.RawIOBase):
+    """Pieces of bytes as a file to read from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            try:
+                self._left = next(self._pieces)
+            except StopIteration:
+                return 0
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+
+def as_file(pieces: Iterator[bytes]) -> io.BufferedReader:
+    """Pieces of bytes as a buffered file."""
+    return io.BufferedReader(_Reader(pieces), CHUNK)

@@ -1,0 +1,455 @@
+"""Redshift's SQL on the stand-in: what it computes, what it refuses, and the physical design that it keeps."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redshift_connector
+
+from biostar.standin import StandIn
+from biostar.standin.errors import Refused, SqlError
+from biostar.standin.rewrite.expressions import rewrite_query
+from biostar.standin.rewrite.plan import split_statements
+from biostar.standin.rewrite.statements import plan_statement
+from biostar.standin.rewrite.tokens import tokenize, without_parameters
+
+Connection = Any
+
+
+@pytest.fixture(scope="module")
+def session(standin: StandIn) -> Iterator[Connection]:
+    made = redshift_connector.connect(**standin.connection)
+    made.autocommit = True
+    rows(made, "create schema sql")
+    rows(made, "set search_path to sql")
+    rows(made, "create table n (g integer, i integer, b bigint, d numeric(8, 2), f float, v varchar(10), at timestamp)")
+    rows(
+        made,
+        "insert into n values (1, 1, 10, 1.10, 0.5, 'a', '2024-01-31 23:59:59'), (1, 2, 20, 2.25, 1.5, 'b', null),"
+        " (2, 4, 30, null, null, null, '2024-03-01 00:00:00')",
+    )
+    yield made
+    made.close()
+
+
+def rows(session: Connection, sql: str) -> list[list[Any]]:
+    cursor = session.cursor()
+    cursor.execute(sql)
+    return [list(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+def day(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        # boundaries are counted, not elapsed time
+        ("datediff(year, '2008-12-31', '2009-01-01')", 1),
+        ("datediff(qtr, '1998-07-01', '2008-06-05')", 39),
+        ("datediff(month, date '2024-01-31', date '2024-02-01')", 1),
+        ("datediff(week, '2009-01-01', '2009-12-31')", 52),
+        ("datediff(day, '2024-03-01 00:00:00', '2024-02-29 23:59:59')", -1),
+        ("datediff(hour, '2023-01-01', '2023-01-03 05:04:03')", 53),
+        ("datediff('minute', '2024-01-01 00:00:59', '2024-01-01 00:01:00')", 1),
+        ("datediff(ms, '2024-01-01 00:00:00', '2024-01-01 00:00:01.5')", 1500),
+        ("dateadd(month, 1, '2024-01-31')", day("2024-02-29")),
+        ("dateadd(day, -1, date '2024-03-01')", day("2024-02-29")),
+        ("dateadd('hr', 25, timestamp '2024-01-01')", day("2024-01-02 01:00:00")),
+        ("add_months('2024-02-29'::date, 1)", day("2024-03-31")),
+        ("last_day(date '2024-02-03')", datetime.date(2024, 2, 29)),
+        ("date_trunc('mon', timestamp '2024-02-08 06:00:00')", day("2024-02-01")),
+        ("date_trunc('week', date '2024-02-08')", day("2024-02-05")),
+        ("extract(ms from timestamp '2009-09-09 12:08:43.101')", 101),
+        ("extract(year from date '2024-02-08') * 10000", 20240000),
+        ("date_part(dow, date '2024-02-04')", 0.0),
+        ("convert_timezone('America/New_York', '2024-07-01 12:00:00')", day("2024-07-01 08:00:00")),
+        ("trunc(timestamp '2024-02-08 06:00:00')", datetime.date(2024, 2, 8)),
+        ("months_between('2024-03-31', '2024-02-29')", 1.0),
+        # null logic
+        ("nvl(null, null, 3)", 3),
+        ("nvl2(null, 1, 2)", 2),
+        ("decode(null, null, 'n', 'x')", "n"),
+        ("decode(2, 1, 'a', 2, 'b')", "b"),
+        ("decode(3, 1, 'a')", None),
+        ("concat('a', null)", None),
+        # text
+        ("len('français')", 8),
+        ("octet_length('français')", 9),
+        ("cast('ééé' as varchar(3))", "é"),
+        ("charindex('c', 'abc')", 3),
+        ("regexp_replace('a1b2', '[0-9]', '#')", "a#b#"),
+        ("regexp_substr('abc', '[0-9]+')", ""),
+        ("regexp_count('a,b,c', ',')", 2),
+        ("'a\\'b'", "a'b"),
+        ("strtol('ff', 16)", 255),
+        ("strtol('-77', 8)", -63),
+        ("md5('a')", "0cc175b9c0f1b6a831c399e269772661"),
+        ("sha2('a', 256)", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
+        ("convert(integer, '7')", 7),
+        # numbers
+        ("7 / 2", 3),
+        ("1.0 / 3", Decimal("0.333333333333")),
+        ("cast(2.5 as numeric)", Decimal("3")),
+        ("cast(1.005 as decimal(5, 2))", Decimal("1.01")),
+        # the manual's own example: DECIMAL(8,2) divided by DECIMAL(8,2) is DECIMAL(17,9)
+        ("cast(8.00 as numeric(8, 2)) / cast(3.00 as numeric(8, 2))", Decimal("2.666666667")),
+        ("try_cast('12' as integer)", 12),
+        ("try_cast('0x1F' as integer)", None),
+        ("try_cast('1_000' as integer)", None),
+        ("try_cast('12.345' as numeric(5, 2))", Decimal("12.35")),
+        ("try_cast('12345' as numeric(5, 2))", None),
+        ("try_cast('now' as date)", None),
+        ("try_cast('2024-02-30' as date)", None),
+        ("try_cast('2024-02-29' as date)", datetime.date(2024, 2, 29)),
+        # json
+        ("json_extract_path_text('{\"f4\": {\"f6\": \"star\"}}', 'f4', 'f6')", "star"),
+        ("json_extract_path_text('{bad', 'a', true)", None),
+        ("json_extract_array_element_text('[1, \"b\"]', 1)", "b"),
+        ("json_array_length('[1, 2]')", 2),
+        ("is_valid_json('{\"a\": 1}')", True),
+        ("is_valid_json('1')", False),
+        ("json_serialize(json_parse('{\"a\": [1, 2]}'))", '{"a":[1, 2]}'),
+    ],
+)
+def test_an_expression(session: Connection, expression: str, expected: Any) -> None:
+    assert rows(session, f"select {expression} as x") == [[expected]]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("avg(i)", 2),
+        ("avg(b)", 20),
+        ("avg(d)", Decimal("1.68")),
+        ("sum(d)", Decimal("3.35")),
+        ("sum(b)", 60),
+        ("median(i)", Decimal("2")),
+        ("median(f)", 1.0),
+        ("percentile_cont(0.5) within group (order by f)", 1.0),
+        ("listagg(v, '-') within group (order by v desc)", "b-a"),
+        ("listagg(distinct v, '-') within group (order by v)", "a-b"),
+        ("listagg(i)", "124"),
+        ("approximate count(distinct g)", 2),
+        ("any_value(1)", 1),
+        ("max(nvl(v, 'z'))", "z"),
+    ],
+)
+def test_an_aggregate(session: Connection, expression: str, expected: Any) -> None:
+    assert rows(session, f"select {expression} as x from n") == [[expected]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select top 2 i from n order by i desc", [[4], [2]]),
+        ("select distinct top 1 g from n order by g", [[1]]),
+        ("select i from n minus select 2", [[1], [4]]),
+        (
+            "select i, row_number() over (partition by g order by i desc) as r from n qualify r = 1 order by i",
+            [[2, 1], [4, 1]],
+        ),
+        ("select g, i from n qualify row_number() over (partition by g order by i) = 1 order by g", [[1, 1], [2, 4]]),
+        ("select i, ratio_to_report(i) over (partition by g) as r from n where g = 2", [[4, 1.0]]),
+        (
+            "select i, last_value(d ignore nulls)"
+            " over (order by i rows between unbounded preceding and current row) as d from n order by i",
+            [[1, Decimal("1.10")], [2, Decimal("2.25")], [4, Decimal("2.25")]],
+        ),
+        ("select median(i) over (partition by g) as m from n where g = 1", [[Decimal("1.5")], [Decimal("1.5")]]),
+        ("select v from n order by v", [["a"], ["b"], [None]]),
+        ("select v from n order by v desc", [[None], ["b"], ["a"]]),
+        ('select i as "Total" from n where i = 1', [[1]]),
+        ("select count(*) /* a comment ' */ from n -- and ; another", [[3]]),
+        ("with x(a) as (select i from n) select a from x where a = 1", [[1]]),
+    ],
+)
+def test_a_query(session: Connection, sql: str, expected: Any) -> None:
+    found = rows(session, sql)
+    assert (found if "order by" in sql else sorted(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "state", "words"),
+    [
+        ("select distinct on (g) g from n", "0A000", "DISTINCT ON"),
+        ("select sum(i) filter (where i > 1) from n", "0A000", "FILTER"),
+        ("select * from n, lateral (select 1) as x", "0A000", "LATERAL"),
+        ("select string_agg(v, ',') from n", "42883", "function string_agg()"),
+        ("select array_agg(i) from n", "42883", "function array_agg()"),
+        ("select i from generate_series(1, 3) as i", "42883", "function generate_series()"),
+        ("select now() from n", "0A000", "not supported on Redshift tables"),
+        ("select pg_read_file('x')", "42883", "function pg_read_file()"),
+        ("select 1 where 1 is not distinct from 1", "0A000", "IS DISTINCT FROM"),
+        ("select 'a'::jsonb", "42704", 'type "jsonb" does not exist'),
+        ("select cast('a' as uuid)", "42704", 'type "uuid" does not exist'),
+        ("select cast(1 as numeric(39, 2))", "22023", "DECIMAL precision 39"),
+        ("create table x (a varchar(65536))", "22023", "cannot exceed 65535"),
+        ("create table x (a serial)", "42704", 'type "serial"'),
+        ("create table x (a integer[])", "0A000", "array types"),
+        ("create table x (a integer check (a > 1))", "42601", "check"),
+        ("create table x (a integer encode best)", "42601", "invalid encoding"),
+        ("create table x (a integer) diststyle key", "42P16", "No DISTKEY"),
+        ("create table x (a integer) diststyle all distkey (a)", "42P16", "DISTKEY"),
+        ("create table x (a integer) sortkey (b)", "42703", 'column "b" does not exist'),
+        ("create index x on n (i)", "0A000", "create index"),
+        ("insert into n (i) values (1) on conflict do nothing", "0A000", "ON CONFLICT"),
+        ("insert into n (i) values (1) returning i", "0A000", "RETURNING"),
+        ("explain select 1", "0A000", "plans"),
+        ("savepoint a", "0A000", "SAVEPOINT"),
+        ("values (1)", "42601", "values"),
+        ("do 'begin end'", "42601", '"do"'),
+        ("copy n from stdin", "42601", "stdin"),
+        ("set shared_buffers to 1", "42704", "unrecognized configuration parameter"),
+        ("create function f(int) returns int volatile as $$ return 1 $$ language plpythonu", "0A000", "plpythonu"),
+        ("select 'open", "42601", "unterminated quoted string"),
+        ("select (1", "42601", "syntax error"),
+        (f"select 1 as {'x' * 128}", "42622", "longer than 127"),
+    ],
+)
+def test_a_refusal(session: Connection, sql: str, state: str, words: str) -> None:
+    with pytest.raises(redshift_connector.Error) as said:
+        rows(session, sql)
+    assert (said.value.args[0]["C"], words in said.value.args[0]["M"]) == (state, True), said.value.args[0]
+
+
+def test_the_physical_design_is_kept_and_shown(session: Connection) -> None:
+    rows(
+        session,
+        "create table designed (id bigint not null encode az64, name varchar(20) encode zstd, at timestamp,"
+        " primary key (id), unique (name)) backup no diststyle key distkey (id) compound sortkey (at, id)",
+    )
+    rows(session, "create table child (id bigint references designed (id) distkey, v char(3) sortkey)")
+    assert rows(
+        session,
+        'select "column", type, encoding, distkey, sortkey, "notnull" from pg_table_def where tablename = \'designed\'',
+    ) == [
+        ["id", "bigint", "az64", True, 2, True],
+        ["name", "character varying(20)", "zstd", False, 0, False],
+        ["at", "timestamp without time zone", "none", False, 1, False],
+    ]
+    rows(session, "insert into designed values (1, 'a', null), (1, 'a', null)")  # declared keys are not enforced
+    rows(session, "insert into child values (9, 'x')")
+    assert rows(
+        session,
+        'select "table", encoded, diststyle, sortkey1, sortkey1_enc, sortkey_num, max_varchar from svv_table_info'
+        " where \"schema\" = 'sql' and \"table\" in ('designed', 'child') order by 1",
+    ) == [
+        ["child", "Y, AUTO(ENCODE)", "KEY(id)", "v", "none", 1, 0],
+        ["designed", "Y", "KEY(id)", "at", "none", 2, 20],
+    ]
+    ddl = rows(session, "show table designed")[0][0]
+    assert "DISTSTYLE KEY" in ddl
+    assert "SORTKEY ( at, id )" in ddl
+    assert "PRIMARY KEY (id)" in ddl
+
+
+def test_an_altered_design(session: Connection) -> None:
+    rows(session, "create table altered (a integer, b varchar(10))")
+    rows(session, "insert into altered values (1, 'x')")
+    rows(session, "alter table altered alter diststyle key distkey a")
+    rows(session, "alter table altered alter sortkey (b, a)")
+    rows(session, "alter table altered alter column b encode bytedict")
+    rows(session, "alter table altered rename column b to c")
+    rows(session, "alter table altered alter column c type varchar(20)")
+    rows(session, "alter table altered add column d numeric(8, 2) default 1.5 encode zstd")
+    rows(session, "alter table altered rename to renamed")
+    assert rows(
+        session, "select \"column\", type, encoding, distkey, sortkey from pg_table_def where tablename = 'renamed'"
+    ) == [
+        ["a", "integer", "none", True, 2],
+        ["c", "character varying(20)", "bytedict", False, 1],
+        ["d", "numeric(8,2)", "zstd", False, 0],
+    ]
+    assert rows(session, "select d from renamed") == [[Decimal("1.50")]]
+    rows(session, "alter table renamed alter diststyle all")
+    assert rows(session, "select diststyle from svv_table_info where \"table\" = 'renamed'") == [["ALL"]]
+
+
+def test_types_that_an_expression_gets(session: Connection) -> None:
+    rows(
+        session,
+        "create table typed as select sum(d) as s, avg(d) as a, sum(i) as si, avg(i) as ai, max(d) as m,"
+        " max(d * i) as p, max(d / 3) as q, max(coalesce(d, 0)) as c, max(v || 'x') as t,"
+        " max(case when i > 1 then d else 1.5 end) as w"
+        " from (select d, i, v from n union all select 1.5, 2, 'z') as u",
+    )
+    found = dict(rows(session, "select \"column\", type from pg_table_def where tablename = 'typed'"))
+    assert found == {
+        "s": "numeric(38,2)",
+        "a": "numeric(38,2)",
+        "si": "bigint",
+        "ai": "bigint",
+        "m": "numeric(8,2)",
+        "p": "numeric(19,2)",
+        "q": "numeric(19,13)",
+        "c": "numeric(12,2)",
+        "t": "character varying(65535)",
+        "w": "numeric(8,2)",
+    }
+
+
+def test_rows_are_appended_outside_of_a_transaction(session: Connection) -> None:
+    rows(session, "create table target (a integer, b varchar(3))")
+    rows(session, "create table source (b varchar(3), a integer)")
+    rows(session, "insert into source values ('x', 1)")
+    rows(session, "alter table target append from source")
+    assert rows(session, "select a, b from target") == [[1, "x"]]
+    assert rows(session, "select count(*) from source") == [[0]]
+    rows(session, "alter table source add column c integer")
+    with pytest.raises(redshift_connector.Error, match="differ"):
+        rows(session, "alter table target append from source")
+    rows(session, "alter table target append from source ignoreextra")
+
+
+def test_identity_and_merge(session: Connection) -> None:
+    rows(session, "create table numbered (id bigint identity(5, 2), v varchar(3))")
+    rows(session, "insert into numbered (v) values ('a'), ('b')")
+    assert rows(session, "select id, v from numbered order by id") == [[5, "a"], [7, "b"]]
+    rows(session, "create table m (id integer, v varchar(3))")
+    rows(session, "insert into m values (1, 'a')")
+    rows(
+        session,
+        "merge into m using (select 1 as id, 'x' as v union all select 2, 'y') as s on m.id = s.id"
+        " when matched then update set v = s.v when not matched then insert (id, v) values (s.id, s.v)",
+    )
+    assert rows(session, "select * from m order by id") == [[1, "x"], [2, "y"]]
+
+
+def test_a_late_binding_view_outlives_its_tables(session: Connection) -> None:
+    rows(session, "create table base as select 1 as a")
+    rows(session, "create view late as select a from base with no schema binding")
+    rows(session, "create view bound as select a from base")
+    with pytest.raises(redshift_connector.Error, match="depend"):
+        rows(session, "drop table base")
+    rows(session, "drop view bound")
+    rows(session, "drop table base")
+    rows(session, "create table base as select 2 as a, 'x' as b")
+    assert rows(session, "select a from late") == [[2]]
+    assert rows(
+        session,
+        "select col_name from pg_get_late_binding_view_cols() as c(s name, v name, col_name name, t varchar, n int)"
+        " where v = 'late'",
+    ) == [["a"]]
+    rows(session, "create view early as select a from nowhere with no schema binding")
+    rows(session, "create table nowhere as select 3 as a")
+    assert rows(session, "select a from early") == [[3]]
+
+
+def test_a_materialized_view_is_recomputed_when_told(session: Connection) -> None:
+    rows(session, "create table facts (g integer, v numeric(8, 2))")
+    rows(session, "insert into facts values (1, 1.5)")
+    rows(
+        session,
+        "create materialized view sums backup no diststyle key distkey (g) sortkey (g) auto refresh yes"
+        " as select g, sum(v) as s from facts group by g",
+    )
+    rows(session, "insert into facts values (1, 1)")
+    assert rows(session, "select * from sums") == [[1, Decimal("1.50")]]
+    rows(session, "refresh materialized view sums")
+    assert rows(session, "select * from sums") == [[1, Decimal("2.50")]]
+    definition = rows(session, "select definition from pg_views where viewname = 'sums'")[0][0]
+    assert definition.startswith("create materialized view sums")
+    with pytest.raises(redshift_connector.Error, match="DROP MATERIALIZED VIEW"):
+        rows(session, "drop view sums")
+    rows(session, "drop table facts cascade")
+    assert rows(session, "select count(*) from svv_tables where table_name in ('sums', 'mv_tbl__sums__0')") == [[0]]
+    assert rows(session, "select count(*) from pg_class where relname like 'mv!_tbl!_!_sums%' escape '!'") == [[0]]
+
+
+def test_a_user_without_rights_of_an_administrator_makes_views_of_all_kinds(
+    standin: StandIn, session: Connection
+) -> None:
+    rows(session, "create user analyst password 'Abcd1234'")
+    rows(session, "create schema analyst_schema authorization analyst")
+    with redshift_connector.connect(**{**standin.connection, "user": "analyst", "password": "Abcd1234"}) as other:
+        other.autocommit = True
+        rows(other, "set search_path to analyst_schema")
+        rows(other, "create table a (id integer primary key distkey, v varchar(5) sortkey)")
+        rows(other, "create view late as select * from a with no schema binding")
+        rows(other, "create materialized view analyst_kept as select id from a")
+        rows(other, "drop table a cascade")
+        rows(other, "select 2 as id, 'x' as v into a")
+        assert rows(other, "select * from late") == [[2, "x"]]
+        assert rows(other, "select count(*) from pg_class where relname like '%analyst!_kept%' escape '!'") == [[0]]
+        assert rows(other, "select viewowner from pg_views where schemaname = 'analyst_schema'") == [["analyst"]]
+        assert rows(other, "select type from pg_table_def where \"column\" = 'v'") == [["character varying(65535)"]]
+
+
+def test_a_late_binding_view_of_nothing_says_so(session: Connection) -> None:
+    rows(session, "create table passing as select 1 as a")
+    rows(session, "create view left_over as select a from passing with no schema binding")
+    rows(session, "drop table passing")
+    with pytest.raises(redshift_connector.Error, match="which a late-binding view names, does not exist"):
+        rows(session, "select * from left_over")
+
+
+def test_functions_in_sql(session: Connection) -> None:
+    rows(
+        session,
+        "create function plus(integer, integer) returns integer immutable as $$ select nvl($1, 0) + $2 $$ language sql",
+    )
+    assert rows(session, "select plus(null, 2)") == [[2]]
+    rows(session, "drop function plus(integer, integer)")
+
+
+def test_parameters_of_redshift_are_kept_for_show(session: Connection) -> None:
+    rows(session, "set query_group to 'night'")
+    assert rows(session, "show query_group") == [["night"]]
+    rows(session, "reset query_group")
+    assert rows(session, "show query_group") == [[""]]
+    rows(session, "set enable_result_cache_for_session to off")
+
+
+# the rewriting by itself ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select a, 'it''s' from t where b > 1 -- comment ' here\norder by 1",
+        'select a.b.c, $1, 1.5e3, e\'x\\\'y\', $tag$ body \'x\' $tag$ from "dev"."s"."t"',
+        "select /* nested /* comment */ */ count(*) from t as x (a, b)",
+        "insert into t (a) (select 1)",
+    ],
+)
+def test_what_has_no_rule_is_passed_on_as_it_was_written(sql: str) -> None:
+    assert rewrite_query(sql) == sql
+
+
+def test_names_are_folded_and_long_ones_shortened_alike() -> None:
+    assert rewrite_query('select "MyCol" from T') == 'select "mycol" from T'
+    long = "a" * 100
+    short = rewrite_query(f"select {long}").removeprefix("select ")
+    assert len(short) == 63
+    assert rewrite_query(f'select "{long.upper()}"') == f'select "{short}"'
+
+
+def test_statements_are_split_outside_of_literals() -> None:
+    assert split_statements("select ';'; select $$;$$ ;; -- ;\n select 2") == ["select ';'", "select $$;$$", "select 2"]
+
+
+def test_parameters_become_nulls_for_a_checker() -> None:
+    assert without_parameters("select $1, '$2', $$ $3 $$ from t where a = $12") == (
+        "select null, '$2', $$ $3 $$ from t where a = null"
+    )
+
+
+@pytest.mark.parametrize("sql", ["select 'a", "select /* a", 'select "a', "select )", "select ([)]"])
+def test_text_that_is_not_closed(sql: str) -> None:
+    with pytest.raises(SqlError):
+        tokenize(sql)
+
+
+def test_plans_are_made_once() -> None:
+    assert plan_statement("select 1") is plan_statement("select 1")
+    assert plan_statement("truncate t").commits
+    assert plan_statement("select * from svv_table_info").catalog_only
+    assert not plan_statement("select * from t").catalog_only
+    with pytest.raises(Refused, match="16 MB"):
+        plan_statement("select '" + "x" * (16 << 20) + "'")
