@@ -196,11 +196,11 @@ def test_a_database_folder_that_cannot_be_made(lab: Lab, monkeypatch: pytest.Mon
 
 
 def test_a_delivery_of_a_day_to_come_is_loaded_with_a_warning(lab: Lab) -> None:
-    lab.put("supplies", "DATE,PATIENT,ENCOUNTER,CODE,DESCRIPTION,QUANTITY\n2020-01-01,p,e,c,d,1\n", day="2999-01-01")
+    lab.put("supplies", "DATE,PATIENT,ENCOUNTER,CODE,DESCRIPTION,QUANTITY\n2020-01-01,p,e,c,d,1\n", day="2100-12-31")
     for arguments in (("--dry-run",), ()):
         outcome = lab.load(*arguments)
         assert outcome.code == 0
-        assert "supplies of 2999-01-01 is of a day that is yet to come" in " ".join(outcome.document["warnings"])
+        assert "supplies of 2100-12-31 is of a day that is yet to come" in " ".join(outcome.document["warnings"])
     assert lab.query("select count(*) from raw_ehr.supplies") == [(1,)]
 
 
