@@ -164,5 +164,5 @@ def test_everything_that_parity_sends_passes_the_gate(twins: Twins, monkeypatch:
         compare_sides(left, right, select_relations(("fct_careplan", "dim_patient")), Limits())
     assert len(sent) == 6  # the catalog, twice count and sums, and once rows
     for sql in sent:
-        for statement in check_sql(sql.replace('?', "'core'"), Options(strict=False)):
+        for statement in check_sql(sql.replace("?", "'core'"), Options(strict=False)):
             assert statement.verdict != "refused", (sql[:200], statement)

@@ -14,6 +14,7 @@ _LONGEST = 4_000
 
 def dry_run(checks: Sequence[Check], place: Place) -> Iterator[str]:
     """Every statement that a run would send, and what each check settles."""
+    place = {**place, "s3": place["s3"] or "s3://BUCKET/PREFIX", "role": place["role"] or "ROLE-ARN"}
     yield "-- Nothing was sent. What --run would send, in this order; everything it makes lies in a schema of its own."
     yield from (f"{filled(statement, place)};" for statement in SETUP)
     group = ""
@@ -23,7 +24,7 @@ def dry_run(checks: Sequence[Check], place: Place) -> Iterator[str]:
             yield f"\n-- ==== {group} ===="
         yield f"\n-- {check.name}: {check.settles}"
         yield f"--   {MANUAL}{check.page}"
-        yield from (f"--   object {place['s3'] or '<--s3>'}/{name}: {content!r}" for name, content in check.files)
+        yield from (f"--   object {place['s3']}/{name}: {content!r}" for name, content in check.files)
         for step in check.steps:
             session = "" if step.session == 1 else "  -- in a second session"
             yield f"{filled(step.sql, place)};{session}"
