@@ -83,6 +83,14 @@ MODELS = {
             {{ biostar.string_list('name', 'number desc', ' > ') }} as names_by_number
         from main.members
     """,
+    "quotients": """
+        select
+            amount,
+            divisor,
+            {{ biostar.quotient('amount', 'divisor', 18, 2) }} as quotient,
+            {{ biostar.quotient('amount', 'divisor', 18, 0) }} as whole
+        from main.shares
+    """,
     "flags": """
         select number, {{ biostar.boolean_text('number > 1') }} as is_many
         from main.members
@@ -131,6 +139,11 @@ CODES = [
     ("1", "RxNorm", "CVX", "SYNTHEA", "RXNORM"),
     (None, None, None, None, None),
 ]  # fmt: skip
+SHARES = [
+    (Decimal(amount), divisor)
+    for amount in ("77.49", "193.73", "0.01", "0.005", "-77.49", "0", "99999999999999.9999", "-1.5")
+    for divisor in (1, 2, 3, 7, -4, 0, None, 2147483647)
+]
 STAND_INS = """
     create macro strtol(digits, base) as ('0x' || digits)::bigint;
     create macro dateadd(part, number, start) as start + to_minutes(number);
@@ -239,6 +252,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             ("pairs", "a varchar, b varchar", PAIRS),
             ("periods", "first_at timestamp, second_at timestamp", PERIODS),
             ("codes", "code varchar, name varchar", [row[:2] for row in CODES]),
+            ("shares", "amount numeric(18, 4), divisor integer", SHARES),
             ("members", "number integer, name varchar", [(1, "b"), (2, "a"), (None, None), (4, "c")]),
         ]:
             connection.execute(f"create table {table} ({columns})")
@@ -359,6 +373,17 @@ def test_code_systems(built: Built) -> None:
     }
     assert got == {(code, *systems) for code, _, *systems in CODES}
     assert all((row["code_key"] == -1) == (row["code"] is None) for row in built.rows["codes"])
+
+
+def test_quotients_are_exact_and_rounded_half_away_from_zero(built: Built) -> None:
+    def expected(amount: Decimal, divisor: int | None, scale: int) -> Decimal | None:
+        unit = Decimal(1).scaleb(-scale)
+        return (amount / divisor).quantize(unit, ROUND_HALF_UP) if divisor else None
+
+    for row in built.rows["quotients"]:
+        of = (row["amount"], row["divisor"])
+        assert (row["quotient"], row["whole"]) == (expected(*of, 2), expected(*of, 0)), of
+    assert {row["quotient"] for row in built.rows["quotients"]} >= {Decimal("38.75"), Decimal("-38.75"), None}
 
 
 def test_groups_and_flags(built: Built) -> None:

@@ -213,14 +213,8 @@ msr_pmpm as (
         cast(covered_payer_paid_amount as numeric(18, 2)) as covered_payer_paid_amount,
 
         -- the measure; without a member there is none
-        cast(
-            cast(covered_allowed_amount as numeric(18, 4))
-            / nullif(cast(member_month_count as integer), 0) as numeric(18, 2)
-        ) as allowed_pmpm_amount,
-        cast(
-            cast(covered_payer_paid_amount as numeric(18, 4))
-            / nullif(cast(member_month_count as integer), 0) as numeric(18, 2)
-        ) as payer_paid_pmpm_amount
+        {{ biostar.quotient('covered_allowed_amount', 'member_month_count', 18, 2) }} as allowed_pmpm_amount,
+        {{ biostar.quotient('covered_payer_paid_amount', 'member_month_count', 18, 2) }} as payer_paid_pmpm_amount
     from payer_months
 
 )

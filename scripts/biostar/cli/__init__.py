@@ -22,6 +22,7 @@ VERBS = {
     "build": "Build and test the models, with progress and a summary.",
     "check": "Refuse SQL that Amazon Redshift refuses, before it gets there.",
     "standin": "Start, stop and look at the local stand-in for Amazon Redshift.",
+    "parity": "Compare the marts of two targets, every value of every row.",
     "docs": "Write the docs site as one file, with a diagram of every star.",
     "demo": "Show the whole way, from landing files to three answered questions.",
 }

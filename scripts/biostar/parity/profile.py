@@ -1,0 +1,122 @@
+"""A connection to Redshift, or to its stand-in, by the settings of dbt's profile: dbt's own code reads them.
+
+So password, IAM and Serverless sign in here exactly as they do for a build.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from biostar.errors import BiostarError, ConfigurationError, WarehouseError
+from biostar.project import project_root
+
+TAKE_CARE = frozenset(("22", "23"))
+"""Classes of SQLSTATE whose messages may quote a value: data exceptions and constraint violations."""
+
+
+def credentials_of(target: str) -> Any:
+    """dbt's credentials of a target of type redshift.
+
+    Raises:
+        ConfigurationError: the profile has no such target, or it is of another type, or a setting is wrong.
+    """
+    import yaml
+    from dbt.adapters.factory import load_plugin
+    from dbt.config.profile import Profile
+    from dbt.config.renderer import ProfileRenderer
+    from dbt_common.context import set_invocation_context
+    from dbt_common.dataclass_schema import ValidationError
+    from dbt_common.exceptions import DbtBaseException
+
+    root = project_root()
+    folder = Path(os.environ.get("DBT_PROFILES_DIR") or root / "profiles")
+    path = (root / folder) / "profiles.yml"
+    try:
+        name = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))["profile"]
+        profile = yaml.safe_load(path.read_text(encoding="utf-8"))[name]
+    except (OSError, KeyError, yaml.YAMLError) as fault:
+        raise ConfigurationError(f"there is no profile to read in '{path}'", next_step="biostar doctor") from fault
+    if target not in profile["outputs"]:
+        raise ConfigurationError(
+            f"the profile '{name}' has no target '{target}'", next_step=f"add it to '{path}', or choose another target"
+        )
+    set_invocation_context(dict(os.environ))
+    try:
+        _, rendered = Profile.render_profile(profile, name, target, ProfileRenderer({}))
+        if rendered.get("type") != "redshift":
+            raise ConfigurationError(f"the target '{target}' of the profile '{name}' is not of type redshift")
+        kind = load_plugin(rendered.pop("type"))
+        rendered = kind.translate_aliases({key: value for key, value in rendered.items() if key != "threads"})
+        kind.validate(rendered)
+        return kind.from_dict(rendered)
+    except (DbtBaseException, ValidationError) as fault:
+        raise ConfigurationError(
+            f"the target '{target}' of the profile '{name}' is not complete: {_first_line(fault)}",
+            next_step="biostar doctor --target redshift",
+        ) from fault
+
+
+def connect(target: str) -> Any:
+    """A connection of redshift_connector, in a transaction from its first statement on.
+
+    Raises:
+        ConfigurationError: a setting of the profile is missing or wrong.
+        WarehouseError: it does not answer or refuses the user.
+    """
+    from dbt.adapters.redshift.connections import get_connection_method
+    from dbt_common.exceptions import DbtBaseException
+
+    credentials = credentials_of(target)
+    try:
+        with guarded(target):
+            connection = get_connection_method(credentials)()
+            connection.autocommit = False
+            return connection
+    except DbtBaseException as fault:
+        raise ConfigurationError(
+            f"cannot sign in to '{target}': {_first_line(fault)}", next_step="biostar doctor --target redshift"
+        ) from fault
+
+
+def run(connection: Any, target: str, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Rows of one statement, none where it returns none; `?` stands for each bound value."""
+    with guarded(target), connection.cursor() as cursor:
+        cursor.paramstyle = "qmark"
+        cursor.execute(sql, tuple(values))
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+@contextmanager
+def guarded(target: str) -> Iterator[None]:
+    """Turn the driver's errors into ours, without a value of a row."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from redshift_connector.error import Error
+
+    try:
+        yield
+    except (Error, OSError, BotoCoreError, ClientError) as fault:
+        raise _translated(target, fault) from None
+
+
+def error_fields(fault: BaseException) -> dict[str, str]:
+    """What the server says of an error, by the letters of the protocol: C the SQLSTATE, M the message, …"""
+    said = fault.args[0] if fault.args else None
+    return {str(key): str(value) for key, value in said.items()} if isinstance(said, dict) else {}
+
+
+def _translated(target: str, fault: BaseException) -> BiostarError:
+    fields = error_fields(fault)
+    code = fields.get("C", "")
+    words = fields.get("M") or _first_line(fault)
+    if code[:2] in TAKE_CARE:
+        words = f"SQLSTATE {code}; the message is withheld, as it may quote a value"
+    step = "biostar standin status" if target == "standin" else "dbt debug --target redshift"
+    return WarehouseError(f"'{target}' failed: {words}", undone="the comparison is not finished", next_step=step)
+
+
+def _first_line(fault: BaseException) -> str:
+    return (str(fault).strip() or type(fault).__name__).partition("\n")[0]
