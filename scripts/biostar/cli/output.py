@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import click
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Progress, summaries and errors go here."""
+console = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else 120)
+"""Progress, summaries and errors go here; in a log, tables are 120 wide."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
