@@ -29,7 +29,7 @@ from biostar.errors import ConfigurationError, UsageError, WarehouseError
     ],
 )
 def test_the_error_says_who_must_act(reason: str, kind: type[Exception]) -> None:
-    error = runner.stopped(reason, "logs/dbt.log")
+    error = runner.stopped(reason)
     assert type(error) is kind
     assert reason in error.message
     assert error.undone

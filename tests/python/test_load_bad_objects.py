@@ -99,8 +99,9 @@ def test_an_unknown_table_folder(lab: Lab) -> None:
 
 
 def test_wrong_dates_in_the_prefix(lab: Lab) -> None:
-    folders = ("2024-02-08", "ingest_date=", "ingest_date=2024-02-08T00:00", "ingest_date=2024-02-30")
-    folders += ("ingest_date=2024-2-8", "ingest_date=20240208", "ingest_date=today")
+    folders = ("2024-02-08", "ingest_date=", "ingest_date=1969-12-31", "ingest_date=2024-02-08T00:00")
+    folders += ("ingest_date=2024-02-30", "ingest_date=2024-2-8", "ingest_date=20240208")
+    folders += ("ingest_date=2101-01-01", "ingest_date=9999-12-31", "ingest_date=today")
     for folder in folders:
         path = lab.landing / "ehr" / "conditions" / folder / "a.csv"
         path.parent.mkdir(parents=True)

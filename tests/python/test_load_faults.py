@@ -195,6 +195,15 @@ def test_a_database_folder_that_cannot_be_made(lab: Lab, monkeypatch: pytest.Mon
     assert (outcome.code, outcome.document["error"]) == (5, "warehouse")
 
 
+def test_a_delivery_of_a_day_to_come_is_loaded_with_a_warning(lab: Lab) -> None:
+    lab.put("supplies", "DATE,PATIENT,ENCOUNTER,CODE,DESCRIPTION,QUANTITY\n2020-01-01,p,e,c,d,1\n", day="2100-12-31")
+    for arguments in (("--dry-run",), ()):
+        outcome = lab.load(*arguments)
+        assert outcome.code == 0
+        assert "supplies of 2100-12-31 is of a day that is yet to come" in " ".join(outcome.document["warnings"])
+    assert lab.query("select count(*) from raw_ehr.supplies") == [(1,)]
+
+
 def test_a_dry_run_touches_nothing(lab: Lab) -> None:
     lab.put("conditions", HEADER + "2020-01-01,,p,e,1,d\n")
     outcome = lab.load("--dry-run")

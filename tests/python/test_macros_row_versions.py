@@ -235,6 +235,19 @@ def test_every_staging_model_accounts_for_its_rows_and_its_test_can_fail(raw: Ra
     assert raw.query(raw.tests[f"rows_accounted_for_{table}"]) != []
 
 
+def test_a_load_that_is_mostly_refused_is_noticed_until_a_good_one_comes(raw: Raw) -> None:
+    unread = {"start": "44927"}
+    raw.deliver("careplans", 1, "2024-01-01", *({**plan(f"a{n}"), **unread} for n in range(99)))
+    assert raw.failing("careplans") == []  # too few to tell
+    raw.deliver("careplans", 2, "2024-01-02", *({**plan(f"b{n}"), **(unread if n < 50 else {})} for n in range(100)))
+    assert raw.failing("careplans") == []  # half of them
+    raw.deliver("careplans", 3, "2024-01-03", *({**plan(f"c{n}"), **(unread if n < 51 else {})} for n in range(100)))
+    assert raw.failing("careplans") == ["rows_accounted_for_careplans"]
+    assert raw.query(raw.tests["rows_accounted_for_careplans"])[0][:2] == ("too many rejected", 3)
+    raw.deliver("careplans", 4, "2024-01-04", plan("d"))
+    assert raw.failing("careplans") == []
+
+
 def test_losses_and_doubles_are_noticed(raw: Raw) -> None:
     raw.deliver("careplans", 1, "2024-01-01", plan("a"), plan("b"))
     raw.deliver("careplans", 2, "2024-01-02", plan("a", "2024-01-01"))

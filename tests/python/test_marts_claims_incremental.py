@@ -34,6 +34,8 @@ TAMPERING = {
     " (select min(claim_transaction_id) from claims.fct_claim_transaction where paid_by = 'payer')",
     "claims_money_from_ledger_to_claims": "update claims.fct_claim set patient_paid_amount = patient_paid_amount + 0.01"
     " where claim_id = (select max(claim_id) from claims.fct_claim)",
+    "claims_patient_versions": "update claims.fct_claim set patient_version_key = -1"
+    " where claim_id = (select max(claim_id) from claims.fct_claim)",
     "claims_coverage_days_from_staging": "update claims.fct_coverage_month set covered_days = covered_days - 1"
     " where month_date_key = 20200201 and covered_days = 29",
     "measures_money_from_claims_to_pmpm": "delete from measures.msr_pmpm"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -22,7 +23,9 @@ from biostar.standin.postgres import find_programs
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("standin")
     yield folder
-    stop(folder)
+    if not status(folder)["running"]:
+        start(Settings(home=folder, port=0))
+    stop(folder, remove=True)
 
 
 def alive(pid: int) -> bool:
@@ -91,23 +94,36 @@ def test_a_busy_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
 
 def test_a_killed_server_takes_postgres_with_it_and_its_state_file_is_recognised_as_stale(home: Path) -> None:
     running = status(home)
+    connection = redshift_connector.connect(
+        host="127.0.0.1", port=running["port"], database="dev", user="biostar", password="standin", ssl=False
+    )
+    cursor = connection.cursor()
+    cursor.execute("begin")
+    cursor.execute("insert into kept values (43)")
     os.kill(running["pid"], signal.SIGKILL)
     wait_until_gone(running["postgres_pid"])
+    with pytest.raises((redshift_connector.Error, OSError)):
+        cursor.execute("commit")
     assert (home / "state.json").exists()
     assert not status(home)["running"]
     assert not (home / "state.json").exists()
     again = start(Settings(home=home, port=0))
-    assert select_one(again["port"]) == 1
+    with redshift_connector.connect(
+        host="127.0.0.1", port=again["port"], database="dev", user="biostar", password="standin", ssl=False
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("select answer from kept")
+        assert cursor.fetchall() == ([42],)  # what was not committed is gone, and nothing else
 
 
 def test_a_lost_postgres_ends_the_server_with_its_reason(home: Path) -> None:
     running = status(home)
     os.kill(running["postgres_pid"], signal.SIGKILL)
     limit = time.monotonic() + 10
-    while status(home)["running"]:
+    while "postgres ended" not in (home / "server.log").read_text():
         assert time.monotonic() < limit
         time.sleep(0.02)
-    assert "postgres ended" in (home / "server.log").read_text()
+    assert not status(home)["running"]
 
 
 def test_only_loopback_is_listened_to(tmp_path: Path) -> None:
@@ -150,7 +166,7 @@ def test_the_verbs_print_json_and_exit_codes(tmp_path: Path, capsys: pytest.Capt
         assert main(["standin", "start", *home, "--port", "0", "--json"]) == 3
         assert "runs already" in json.loads(capsys.readouterr().out)["message"]
     finally:
-        assert main(["standin", "stop", *home, "--json"]) == 0
+        assert main(["standin", "stop", *home, "--remove", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["stopped"] is True
 
 
@@ -158,6 +174,24 @@ def test_output_never_calls_it_redshift(tmp_path: Path, capsys: pytest.CaptureFi
     home = ["--home", str(tmp_path / "h")]
     assert main(["standin", "start", *home, "--port", "0"]) == 0
     said = capsys.readouterr().err
-    assert main(["standin", "stop", *home]) == 0
+    assert main(["standin", "stop", *home, "--remove"]) == 0
     assert "not Redshift" in said
     assert "passed" not in said
+
+
+def test_the_package_needs_nothing_of_the_rest_of_the_project() -> None:
+    folder = Path(find_programs.__code__.co_filename).parent
+    named = {
+        name
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    assert "biostar.standin.errors" in named
+    assert [name for name in named if name.startswith("biostar") and not name.startswith("biostar.standin")] == []

@@ -83,11 +83,14 @@ secondary_transfers as (
 
 ),
 
--- A patient's first version is known without a join, so that only those who changed are looked up.
+-- A patient who never changed has one version, whose key is known without a join, so that only those who changed are
+-- looked up: with their first version too, because the lines of a claim that is not delivered may meet several.
 patient_versions as (
 
     select * from {{ ref('int_patients__versions') }}
-    where version_number > 1
+    where
+        version_number > 1
+        or valid_to < cast('9999-12-31' as date)
 
 ),
 

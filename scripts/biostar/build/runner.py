@@ -105,12 +105,11 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
         # The adapter keeps the database file open, and open with its own settings, until the process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if result.exception is not None and result.result is None:
-        log = root / os.environ.get("DBT_LOG_PATH", "logs") / "dbt.log"
-        raise stopped(redact(str(result.exception)), str(log)) from result.exception
+        raise stopped(redact(str(result.exception))) from result.exception
     return result
 
 
-def stopped(reason: str, log: str) -> ConfigurationError | WarehouseError:
+def stopped(reason: str) -> ConfigurationError | WarehouseError:
     """Why dbt ran nothing, as the error that says who must act; dbt itself has one kind for all of them."""
     if "could not set lock" in reason.lower():
         return WarehouseError(
@@ -125,7 +124,9 @@ def stopped(reason: str, log: str) -> ConfigurationError | WarehouseError:
             next_step="run the same command again; if it goes on, look at host, port and network",
         )
     return ConfigurationError(
-        f"dbt stopped before it ran anything: {reason}", undone="nothing was built", next_step=f"see {log}"
+        f"dbt stopped before it ran anything: {reason}",
+        undone="nothing was built",
+        next_step="mend what it names; biostar doctor looks at the rest",
     )
 
 

@@ -11,6 +11,9 @@ from biostar.cli.output import console, json_option, print_json
 from biostar.errors import DataError
 from biostar.project import dbt_target_dir
 
+ACCOUNTED = "rows_accounted_for_"
+"""How the tests are named that hold raw against staged, rejected and superseded rows of a table."""
+
 
 @click.command(
     epilog="""\b
@@ -82,6 +85,13 @@ def print_build_summary(result: BuildResult) -> None:
         console.print(f"  {node.message}", markup=False)
     if any("does not exist" in node.message and "raw_" in node.message for node in result.failed):
         console.print("next: biostar load   (the raw tables are not there yet)")
+    elif refused := [node.name for node in result.failed if node.name.startswith(ACCOUNTED)]:
+        raw_table = refused[0].removeprefix(ACCOUNTED)
+        console.print(
+            f"next: select reject_reason, count(*) from staging.rejected_ehr__{raw_table} group by reject_reason"
+            f"   (rows of {raw_table} are missing, or more than half of its newest load is refused)",
+            markup=False,
+        )
     elif result.failed:
         compiled = dbt_target_dir() / "compiled"
         console.print(f"next: run the SQL under {compiled} that belongs to the first failure", markup=False)

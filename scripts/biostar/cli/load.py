@@ -67,12 +67,12 @@ def command(landing: str | None, tables: str, dry_run: bool, target: str, as_jso
                 ledger = read_ledger(warehouse, books)
             finally:
                 warehouse.close()
-        plan = make_plan(delivered, sources, wanted, ledger)
+        plan = make_plan(delivered, sources, wanted, ledger, _now().date())
         return _show_plan(plan, as_json)
     warehouse = open_warehouse(target)
     try:
         ledger = read_ledger(warehouse, books)
-        plan = make_plan(delivered, sources, wanted, ledger)
+        plan = make_plan(delivered, sources, wanted, ledger, _now().date())
         with _progress(plan) as tell:
             report = run_plan(plan, delivered, sources, warehouse, ledger, now=_now, progress=tell)
     finally:

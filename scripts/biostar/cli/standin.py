@@ -119,10 +119,11 @@ def start_command(
 
 @command.command("stop")
 @home_option
+@click.option("--remove", is_flag=True, help="Delete its data too.")
 @json_option
-def stop_command(home: Path, as_json: bool) -> int:
+def stop_command(home: Path, remove: bool, as_json: bool) -> int:
     """Stop it; the data stay for the next start."""
-    stopped = stop(home)
+    stopped = stop(home, remove=remove)
     if as_json:
         print_json({"stopped": stopped, "home": str(home)})
     else:

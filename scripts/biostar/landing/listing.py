@@ -14,6 +14,9 @@ from typing import BinaryIO, Protocol
 
 SUFFIXES = (".csv", ".csv.gz")
 
+FIRST_YEAR, LAST_YEAR = 1970, 2100
+"""A delivery has a day on which there were files, and one that dim_date has: a patient's versions begin on it."""
+
 _PARTITION = re.compile(r"ingest_date=(.*)", re.DOTALL)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -121,7 +124,7 @@ def list_landing(landing: Landing, source_folder: str, tables: frozenset[str]) -
                 listing.problems.append(
                     Problem(
                         found.key,
-                        f"'{parts[1]}' is not a day of the calendar written YYYY-MM-DD",
+                        f"'{parts[1]}' is not a day from 1970 to 2100 written YYYY-MM-DD",
                         "rename the folder to the day of delivery",
                     )
                 )
@@ -136,6 +139,7 @@ def _day(text: str) -> datetime.date | None:
     if not _DATE.fullmatch(text):
         return None
     try:
-        return datetime.date.fromisoformat(text)
+        day = datetime.date.fromisoformat(text)
     except ValueError:
         return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None

@@ -106,9 +106,20 @@ def choose_tables(sources: Iterable[Source], wanted: Sequence[str]) -> frozenset
 
 
 def make_plan(
-    landing: Landing, sources: Sequence[Source], wanted: frozenset[str], ledger: Sequence[LedgerEntry]
+    landing: Landing,
+    sources: Sequence[Source],
+    wanted: frozenset[str],
+    ledger: Sequence[LedgerEntry],
+    today: datetime.date,
 ) -> Plan:
     """Hold the landing against the ledger.
+
+    Args:
+        landing: where the files are.
+        sources: all that the project declares.
+        wanted: names of the tables to load.
+        ledger: every object that was ever loaded.
+        today: the day in UTC; a delivery of a later one is odd, since it stays the newest until that day.
 
     Raises:
         ConfigurationError: the landing does not exist.
@@ -158,6 +169,13 @@ def make_plan(
                         next_step="deliver the new content under a new name, or under the ingest_date of its delivery",
                     )
                 )
+        # A day's grace: where the files come from, it may be tomorrow already.
+        warnings += [
+            f"{name} of {day} is of a day that is yet to come; what is delivered until then will not replace its rows."
+            " If the folder's date is wrong, rename the folder before the next load"
+            for day, name in sorted(fresh)
+            if day > today + datetime.timedelta(days=1)
+        ]
         batches += [Batch(tables[name], day, tuple(found)) for (day, name), found in sorted(fresh.items())]
         present = {landed.table for landed in listing.objects} | {table for table, _ in known}
         missing += [name for name in tables if name in wanted and name not in present]

@@ -112,10 +112,13 @@ def status(home: Path) -> dict[str, Any]:
     return {"running": True, **state}
 
 
-def stop(home: Path, *, timeout: float = 20) -> bool:
+def stop(home: Path, *, remove: bool = False, timeout: float = 20) -> bool:
     """End the stand-in on `home` and its Postgres; returns whether one ran.
 
-    A Postgres whose stand-in was killed is ended too.
+    Args:
+        home: its directory.
+        remove: delete its data too.
+        timeout: seconds to wait before it is killed.
     """
     state = status(home)
     if not state["running"]:
@@ -132,6 +135,9 @@ def stop(home: Path, *, timeout: float = 20) -> bool:
         time.sleep(0.02)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)  # when this process started it, so that no zombie stays
+    if remove:
+        elsewhere = Path(state["base"]) != home  # called by root, with a home that `nobody` can't reach
+        shutil.rmtree(state["base"] if elsewhere else state["data"], ignore_errors=True)
     return True
 
 
@@ -185,10 +191,7 @@ class StandIn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stop(self.settings.home)
-        if not self._keep:
-            base, home = Path(self.state["base"]), self.settings.home
-            shutil.rmtree(self.state["data"] if base == home else base, ignore_errors=True)
+        stop(self.settings.home, remove=not self._keep)
 
     @property
     def connection(self) -> dict[str, Any]:

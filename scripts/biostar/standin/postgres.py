@@ -249,6 +249,8 @@ class Postgres:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
         self._process = None
+        if self.sockets.parent != self.base:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def end_orphan(self, timeout: float = 10) -> None:
         """End a server that a killed parent left on our data directory."""

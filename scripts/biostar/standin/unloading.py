@@ -157,6 +157,7 @@ class Unload:
         self.options = command.options
         self.backend: Backend = session.backend
         self.files: list[tuple[str, int, int]] = []
+        self.source_bytes = 0
 
     def run(self) -> str:
         """Write everything, the manifest last; returns the command tag."""
@@ -224,6 +225,7 @@ class Unload:
             work.execute("set timezone = 'UTC'")
             work.execute("set preserve_insertion_order = true")
             self._stage(work, source, columns)
+            self.source_bytes = source.stat().st_size
             for values in self._partitions(work):
                 self._write_partition(work, folder, columns, bucket, prefix, values)
             return int(work.execute("select count(*) from unloaded").fetchall()[0][0])
@@ -278,8 +280,8 @@ class Unload:
     def _rows_per_file(self, work: Any) -> int:
         """So many rows that a file stays under MAXFILESIZE, judged by their text."""
         found = work.execute("select count(*) from unloaded").fetchone()[0]
-        if not found:
-            return 1
+        if self.source_bytes <= self.options.max_file_size:
+            return max(1, int(found))
         sizes = work.execute("select avg(length(unloaded::varchar)) from unloaded").fetchone()[0]
         return max(1, int(self.options.max_file_size / max(float(sizes), 1.0)))
 

@@ -1,3 +1,5 @@
+{%- set open_end = '^9999(-12-31([ T].*)?)?$' %}
+
 with source as (
 
     {{ biostar.identified_rows(
@@ -26,13 +28,15 @@ typed as (
 
         -- times
         {{ biostar.safe_timestamp_or_year('start_date') }} as coverage_start_at,
-        -- An older exporter writes the final year of a period, which is covered to its end: CSVExporter.java of
-        -- https://github.com/synthetichealth/synthea at commit 007fbbc
+        -- Many systems write the year 9999 for "still covered", which is no end. An older exporter writes the final year
+        -- of a period, which is covered to its end: CSVExporter.java of https://github.com/synthetichealth/synthea at
+        -- commit 007fbbc
         case
+            when {{ biostar.clean_text('end_date') }} ~ '{{ open_end }}' then cast(null as timestamp)
             when length({{ biostar.clean_text('end_date') }}) = 4
                 then
                     {{ biostar.safe_timestamp_or_year(
-                        "cast(" ~ biostar.safe_integer('end_date') ~ " + 1 as varchar(4))"
+                        "cast(" ~ biostar.safe_integer('end_date') ~ " + 1 as varchar(16))"
                     ) }}
             else {{ biostar.safe_timestamp_or_year('end_date') }}
         end as coverage_end_at,
@@ -48,7 +52,10 @@ typed as (
 
         -- what was parsed, as delivered
         start_date as start_date_text,
-        end_date as end_date_text
+        case
+            when {{ biostar.clean_text('end_date') }} ~ '{{ open_end }}' then cast(null as varchar(40))
+            else end_date
+        end as end_date_text
     from source
 
 ),
