@@ -108,8 +108,8 @@ def test_a_run_on_the_stand_in_answers_every_check_says_what_it_is_and_leaves_no
 
 def test_without_a_place_in_s3_the_checks_of_copy_are_skipped_and_say_why(to_the_stand_in: StandIn) -> None:
     chosen = [check for check in checks() if check.name in ("copy-nulls", "declared-keys")]
-    _, verdicts = run_checks("standin", chosen, new_place())
-    assert [(verdict.word, verdict.why) for verdict in verdicts[:2]] == [
+    _, verdicts = run_checks("standin", chosen, new_place(), tables=())
+    assert [(verdict.word, verdict.why) for verdict in verdicts] == [
         ("as expected", ""),
         ("skipped", "needs --s3 and --iam-role"),
     ]

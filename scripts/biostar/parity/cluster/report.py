@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from biostar.parity.cluster.checks import MANUAL, Check
-from biostar.parity.cluster.macros import EDGE_TABLES, rendered
+from biostar.parity.cluster.macros import EDGE_TABLES, EdgeTable, rendered
 from biostar.parity.cluster.run import SETUP, TEARDOWN, Place, Verdict, filled, macro_check, macro_statements
 
 _LONGEST = 4_000
 
 
-def dry_run(checks: Sequence[Check], place: Place) -> Iterator[str]:
+def dry_run(checks: Sequence[Check], place: Place, tables: Sequence[EdgeTable] = EDGE_TABLES) -> Iterator[str]:
     """Every statement that a run would send, and what each check settles."""
     place = {**place, "s3": place["s3"] or "s3://BUCKET/PREFIX", "role": place["role"] or "ROLE-ARN"}
     yield "-- Nothing was sent. What --run would send, in this order; everything it makes lies in a schema of its own."
@@ -30,9 +30,10 @@ def dry_run(checks: Sequence[Check], place: Place) -> Iterator[str]:
             yield f"{filled(step.sql, place)};{session}"
             if step.judged:
                 yield f"--   expected: {_expectation(step.answer, step.holds, step.lacks, step.fails)}"
-    yield "\n-- ==== portable macros ===="
-    selects = rendered("redshift")
-    for table in EDGE_TABLES:
+    selects = rendered("redshift") if tables else {}
+    if tables:
+        yield "\n-- ==== portable macros ===="
+    for table in tables:
         yield f"\n-- {macro_check(table.name).name}: {macro_check(table.name).settles}"
         yield from (f"{statement};" for statement in macro_statements(table.name, selects, place["schema"]))
     yield f"\n{filled(TEARDOWN, place)};"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from biostar.parity.cluster.checks import Check, Step
-from biostar.parity.cluster.macros import EDGE_TABLES, rendered
+from biostar.parity.cluster.macros import EDGE_TABLES, EdgeTable, rendered
 
 SETUP = (
     "create schema {schema}",
@@ -60,9 +60,13 @@ def filled(sql: str, place: Place) -> str:
 
 
 def run_checks(
-    target: str, checks: Sequence[Check], place: Place, progress: Callable[[Verdict], None] | None = None
+    target: str,
+    checks: Sequence[Check],
+    place: Place,
+    tables: Sequence[EdgeTable] = EDGE_TABLES,
+    progress: Callable[[Verdict], None] | None = None,
 ) -> tuple[str, list[Verdict]]:
-    """The server's version, and a verdict on each check and on the macros' edge values.
+    """The server's version, and a verdict on each check and on the macros' answers to each table of edge values.
 
     Raises:
         ConfigurationError: the profile's target is not complete.
@@ -81,7 +85,10 @@ def run_checks(
                 verdicts.append(verdict)
                 if progress:
                     progress(verdict)
-            verdicts += _run_macros(target, one, place)
+            for verdict in _run_macros(target, one, place, tables) if tables else ():
+                verdicts.append(verdict)
+                if progress:
+                    progress(verdict)
         finally:
             run(one, target, filled(TEARDOWN, place))
     return version, verdicts
@@ -153,7 +160,7 @@ def _upload(url: str, content: bytes) -> None:
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
 
 
-def _run_macros(target: str, session: Any, place: Place) -> list[Verdict]:
+def _run_macros(target: str, session: Any, place: Place, tables: Sequence[EdgeTable]) -> list[Verdict]:
     """Compute the macros' edge values on both engines and compare them row by row."""
     import duckdb
 
@@ -167,20 +174,20 @@ def _run_macros(target: str, session: Any, place: Place) -> list[Verdict]:
         file = Path(folder) / "edges.duckdb"
         with duckdb.connect(str(file)) as local:
             local.execute(f"set TimeZone = 'UTC'; set integer_division = true; create schema {schema}")
-            for table in EDGE_TABLES:
+            for table in tables:
                 for statement in macro_statements(table.name, selects[0], schema):
                     local.execute(statement)
         broken = {}
-        for table in EDGE_TABLES:
+        for table in tables:
             for statement in macro_statements(table.name, selects[1], schema):
                 answer, fault = _ask(session, statement)
                 if fault:
                     broken[table.name] = answer
         with closing(open_side("duckdb", file)) as left, closing(open_side(target)) as right:
-            relations = [table.relation(schema) for table in EDGE_TABLES]
+            relations = [table.relation(schema) for table in tables]
             report = compare_sides(left, right, relations, Limits(examples=50))
     verdicts = []
-    for table, result in zip(EDGE_TABLES, report.tables, strict=True):
+    for table, result in zip(tables, report.tables, strict=True):
         step = Step(f"create table {schema}.macros_{table.name} as {selects[1][table.name]}")
         lines = (
             [broken[table.name]]
