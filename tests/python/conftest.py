@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 import boto3
 import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
+from botocore.config import Config
 
 from biostar.cli import main
 from biostar.standin import Settings, StandIn
@@ -90,14 +93,20 @@ S3_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """S3 on loopback, with the bucket `lake`."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=endpoint, **S3_KEYS).create_bucket(Bucket="lake")
-    yield endpoint
-    server.stop()
+    """S3 on loopback with the bucket `lake`, in its own process: a test that mocks AWS here empties moto's state."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    endpoint = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        patient = Config(retries={"mode": "standard", "total_max_attempts": 10})  # it needs a second or two to listen
+        boto3.client("s3", endpoint_url=endpoint, config=patient, **S3_KEYS).create_bucket(Bucket="lake")
+        yield endpoint
+    finally:
+        server.terminate()
+        server.wait()
 
 
 @pytest.fixture(scope="session")

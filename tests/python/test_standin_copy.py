@@ -111,13 +111,25 @@ def test_delimited_text_with_escape_and_null(lake: Lake) -> None:
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [("", ["", "  ", "v"]), ("emptyasnull", ["  ", "v"]), ("blanksasnull", ["", "v"]), ("null as 'v'", ["", "  "])],
+    [
+        ("", ["", "  ", "v"]),
+        ("emptyasnull", ["  ", "v"]),
+        ("blanksasnull", ["", "v"]),
+        ("null as 'v'", ["", "  "]),
+    ],
 )
 def test_what_counts_as_null(lake: Lake, options: str, expected: list[str]) -> None:
     lake.run("create table t (n integer, a varchar(5))")
     lake.put("a.csv", "1,\n2,  \n3,v\n")
     lake.copy("t", f"csv {options}")
     assert [row[0] for row in lake.run("select a from t where a is not null order by a")] == expected
+
+
+def test_the_null_string_is_taken_as_it_is_written(lake: Lake) -> None:
+    lake.run("create table t (n integer, a varchar(5))")
+    lake.put("a.csv", "1,\\N\n2,N\n")
+    lake.copy("t", "csv null as '\\N'")
+    assert lake.run("select n, a from t order by n") == [(1, None), (2, "N")]
 
 
 def test_json_by_name_by_path_and_as_a_whole(lake: Lake) -> None:

@@ -224,7 +224,13 @@ def _max_error(reader: _Reader) -> dict[str, object]:
 
 
 def _null(reader: _Reader) -> dict[str, object]:
-    return {"null_as": reader.text()}
+    if reader.word == "as":
+        reader.at += 1
+    token = reader.tokens.items[reader.at]
+    value = reader.text()
+    # The string is compared with fields as it is written: '\N' is a backslash and an N, which is also the default
+    # (https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html#copy-null-as).
+    return {"null_as": token.text[1:-1].replace("''", "'") if token.kind == "string" else value}
 
 
 def _accept_invalid(reader: _Reader) -> dict[str, object]:
