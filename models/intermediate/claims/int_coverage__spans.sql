@@ -39,8 +39,8 @@ payers as (
 ),
 
 -- Days are counted whole: a period covers the day on which it starts and not the day on which it ends, which belongs
--- to the period that follows. Nobody is covered after the day of death. A period without an end (staging reads the year 9999
--- as none), or with one outside of the calendar, has lasted at least until the day of its delivery.
+-- to the period that follows. Nobody is covered after the day of death. A period without an end (staging reads the year
+-- 9999 as none), or with one outside of the calendar, has lasted at least until the day of its delivery.
 periods as (
 
     select

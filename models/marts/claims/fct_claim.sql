@@ -103,7 +103,7 @@ payer_payments as (
         {{ biostar.safe_integer('charge_id') }} as payment_number
     from {{ ref('fct_claim_transaction') }}
     where
-        paid_by = 'payer'
+        paid_by = 'payer' -- noqa: LT02
         {%- if is_incremental() %}
         and claim_id in (select changed_claims.claim_id from changed_claims)
         {%- endif %}

@@ -28,9 +28,9 @@ typed as (
 
         -- times
         {{ biostar.safe_timestamp_or_year('start_date') }} as coverage_start_at,
-        -- Many systems write the year 9999 for "still covered", which is no end. An older exporter writes the final year
-        -- of a period, which is covered to its end: CSVExporter.java of https://github.com/synthetichealth/synthea at
-        -- commit 007fbbc
+        -- Many systems write the year 9999 for "still covered", which is no end. An older exporter writes the final
+        -- year of a period, which is covered to its end: CSVExporter.java of
+        -- https://github.com/synthetichealth/synthea at commit 007fbbc
         case
             when {{ biostar.clean_text('end_date') }} ~ '{{ open_end }}' then cast(null as timestamp)
             when length({{ biostar.clean_text('end_date') }}) = 4
