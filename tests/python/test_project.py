@@ -197,6 +197,33 @@ def test_a_landing_with_two_tables_builds_with_the_others_empty(
         assert connection.execute("select count(*) from core.dim_provider where is_inferred").fetchone() == (51,)
 
 
+def test_a_payer_that_moves_has_two_periods_in_its_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(tmp_path / "payers.duckdb"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    write_sample(SampleOptions(patients=1), tmp_path / "landing")
+    payers = next((tmp_path / "landing" / "ehr" / "payers").rglob("*.csv"))
+    moved = payers.read_text().replace("151 Farmington Ave", "1 Harbour Street")
+    for delivered in (None, moved):
+        if delivered:
+            later = payers.parent.with_name("ingest_date=2024-02-09") / "payers.csv"
+            later.parent.mkdir()
+            later.write_text(delivered)
+        loaded = CliRunner().invoke(load_verb.command, ["--landing", str(tmp_path / "landing")], standalone_mode=False)
+        assert loaded.return_value == 0
+        result = run_build(select=("+payers_snapshot",))
+        DuckDBConnectionManager.close_all_connections()
+        gc.collect()
+        assert [(node.name, node.message) for node in result.failed] == []
+    with duckdb.connect(str(tmp_path / "payers.duckdb"), read_only=True) as connection:
+        count = "select count(*), count(distinct payer_id), count(dbt_valid_to) from snapshots.payers_snapshot"
+        assert connection.execute(count).fetchone() == (11, 10, 1)
+        periods = connection.execute(
+            "select street_address from snapshots.payers_snapshot where payer_id in"
+            " (select payer_id from snapshots.payers_snapshot where dbt_valid_to is not null) order by dbt_valid_from"
+        ).fetchall()
+        assert periods == [("151 Farmington Ave",), ("1 Harbour Street",)]
+
+
 def test_the_project_compiles_for_redshift_without_a_cluster_and_parses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,7 +129,7 @@ class Recorder:
         for node in self.manifest["nodes"].values():
             if (node.get("alias") or node["name"]) != name:
                 continue
-            for column in node["columns"].values():
+            for column in self._columns_of(node):
                 kind, numbers = _parts(column.get("data_type") or "varchar(256)")
                 text = kind in {"varchar", "char", "character varying"}
                 numeric = kind in {"numeric", "decimal"}
@@ -141,6 +141,15 @@ class Recorder:
                     numbers[1] if numeric and len(numbers) > 1 else None,
                 )
             return
+
+    def _columns_of(self, node: dict[str, Any]) -> list[dict[str, Any]]:
+        """The declared columns; of a snapshot those of the relation that it watches, and dbt's own."""
+        declared = list(node["columns"].values())
+        if node["resource_type"] != "snapshot":
+            return declared
+        for parent in node["depends_on"]["nodes"]:
+            declared += (self.manifest["nodes"].get(parent) or {"columns": {}})["columns"].values()
+        return [*declared, *_SNAPSHOT_COLUMNS]
 
     def _describe(self, node_id: str, sql: str) -> Description:
         """Names and types of an empty query: its casts, else what the model's contract declares."""
@@ -157,6 +166,13 @@ class Recorder:
 
 
 _NONE = (None, None, None, None, None)
+
+_SNAPSHOT_COLUMNS = [
+    {"name": "dbt_scd_id", "data_type": "varchar(32)"},
+    {"name": "dbt_updated_at", "data_type": "timestamp"},
+    {"name": "dbt_valid_from", "data_type": "timestamp"},
+    {"name": "dbt_valid_to", "data_type": "timestamp"},
+]
 
 
 def _described(names: Sequence[str], oid: int) -> Description:
