@@ -38,3 +38,26 @@
         and built.patient_version_key <> patient_version.patient_version_key
     {%- endif -%}
 {%- endmacro %}
+
+
+{#- For a test: how many rows of each fact stand at a version of another patient, or at one that was not valid on the
+    day of the event. facts: pairs of a model's name and the SQL of its date. Dates begin in 1900, as first versions do. -#}
+{% macro facts_at_wrong_version(facts) -%}
+    {%- for model, event_date in facts %}
+    select
+        '{{ model }}' as finding,
+        count(*) as row_count
+    from {{ ref(model) }} as facts
+    inner join {{ ref('dim_patient') }} as versions
+        on facts.patient_version_key = versions.patient_version_key
+    where
+        facts.patient_key <> versions.patient_key
+        or {{ event_date }} >= versions.valid_to
+        or {{ event_date }} < versions.valid_from
+    having count(*) > 0
+    {%- if not loop.last %}
+
+    union all
+    {% endif %}
+    {%- endfor %}
+{%- endmacro %}

@@ -9,7 +9,6 @@ arrives after a newer one.
 from __future__ import annotations
 
 import csv
-import gc
 import gzip
 import io
 import shutil
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from biostar.build.runner import invoke_dbt, run_build
 from conftest import SAMPLE, Lab
@@ -65,14 +63,8 @@ def _changed(rows: list[Row], **values: str | Callable[[Row], str]) -> list[Row]
     ]
 
 
-def _release() -> None:
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    gc.collect()  # dbt's last cursor holds the file open, with its own settings
-
-
 def _build(*models: str, full_refresh: bool = False) -> None:
     result = run_build(select=tuple("+" + model for model in models), with_tests=False, full_refresh=full_refresh)
-    _release()
     assert [(node.name, node.message) for node in result.failed] == []
 
 
@@ -169,7 +161,6 @@ def test_claims_built_day_by_day_equal_a_full_refresh(
 
     # and every test of reconciliation passes, until somebody tampers with what it reconciles
     invoke_dbt(["compile", "--target", "duckdb", "--select", *TAMPERING])
-    _release()
     compiled = {file.stem: file.read_text() for file in (tmp_path / "target" / "compiled").rglob("reconcile/*.sql")}
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute("set integer_division = true")

@@ -8,7 +8,6 @@ arrives after a newer one, and a newer load for a day that was already built.
 from __future__ import annotations
 
 import csv
-import gc
 import gzip
 import io
 import shutil
@@ -17,7 +16,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from biostar.build.runner import run_build
 from conftest import SAMPLE, Lab
@@ -73,8 +71,6 @@ def _around_the_drops(table: str, rows: list[Row]) -> list[Row]:
 
 def _build(select: tuple[str, ...] = SELECTION, exclude: tuple[str, ...] = VIEWS, full_refresh: bool = False) -> None:
     result = run_build(select=select, exclude=exclude, with_tests=False, full_refresh=full_refresh)
-    DuckDBConnectionManager.close_all_connections()
-    gc.collect()  # dbt's last cursor holds the file open, with its own settings
     assert [(node.name, node.message) for node in result.failed] == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 import subprocess
@@ -15,7 +14,6 @@ import duckdb
 import pytest
 import sqlglot
 from click.testing import CliRunner
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from biostar.build import BuildResult, invoke_dbt, run_build
 from biostar.cli import check as check_verb
@@ -45,12 +43,6 @@ class Project:
         document: dict[str, object] = json.loads(outcome.stdout)
         return document
 
-    def build(self, **options: bool) -> BuildResult:
-        result = run_build(**options)  # type: ignore[arg-type]
-        DuckDBConnectionManager.close_all_connections()
-        gc.collect()
-        return result
-
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(sql).fetchall()
@@ -69,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 @pytest.fixture(scope="module")
 def built(project: Project) -> tuple[Project, dict[str, object], BuildResult]:
     loaded = project.load()
-    return project, loaded, project.build()
+    return project, loaded, run_build()
 
 
 def test_every_model_and_every_test_passes_on_defective_deliveries(
@@ -116,7 +108,7 @@ def test_a_second_run_finds_nothing_new_and_changes_nothing(
     before = project.rows(count)
     again = project.load()
     assert (again["rows_loaded"], again["objects_loaded"]) == (0, 0)
-    result = project.build(with_tests=False)
+    result = run_build(with_tests=False)
     assert result.failed == ()
     assert project.rows(count) == before
 
@@ -158,8 +150,6 @@ def test_every_mart_is_described_to_the_last_column(built: tuple[Project, dict[s
 def test_the_docs_site_is_one_file_with_every_star(built: tuple[Project, dict[str, object], BuildResult]) -> None:
     project, _, _ = built
     site = publish("duckdb")
-    DuckDBConnectionManager.close_all_connections()
-    gc.collect()
     html = site.path.read_text()
     assert "[bus matrix]" not in html
     assert "[star diagrams]" not in html
@@ -189,8 +179,6 @@ def test_a_landing_with_two_tables_builds_with_the_others_empty(
     assert outcome.exception is None
     assert "claims" in json.loads(outcome.stdout)["missing_tables"]
     result = run_build(exclude=("resource_type:unit_test",))
-    DuckDBConnectionManager.close_all_connections()
-    gc.collect()
     assert [(node.name, node.message) for node in result.failed] == []
     with duckdb.connect(str(tmp_path / "few.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(*) from clinical.fct_encounter").fetchone() == (604,)
@@ -211,8 +199,6 @@ def test_a_payer_that_moves_has_two_periods_in_its_snapshot(tmp_path: Path, monk
         loaded = CliRunner().invoke(load_verb.command, ["--landing", str(tmp_path / "landing")], standalone_mode=False)
         assert loaded.return_value == 0
         result = run_build(select=("+payers_snapshot",))
-        DuckDBConnectionManager.close_all_connections()
-        gc.collect()
         assert [(node.name, node.message) for node in result.failed] == []
     with duckdb.connect(str(tmp_path / "payers.duckdb"), read_only=True) as connection:
         count = "select count(*), count(distinct payer_id), count(dbt_valid_to) from snapshots.payers_snapshot"

@@ -5,8 +5,6 @@
 with versions as (
 
     select
-        patient_key,
-        patient_version_key,
         valid_from,
         valid_to,
         lead(valid_from) over (partition by patient_key order by valid_from) as next_valid_from,
@@ -15,44 +13,16 @@ with versions as (
 
 ),
 
-facts as (
-
-    {% for fact, event_date in [
-        ('fct_encounter', 'cast(started_at as date)'),
-        ('fct_observation', 'cast(observed_at as date)'),
-        ('fct_medication_order', 'cast(started_at as date)'),
-        ('fct_procedure', 'cast(started_at as date)'),
-        ('fct_immunization', 'cast(administered_at as date)'),
-        ('fct_condition_episode', 'onset_date'),
-    ] -%}
-    select
-        '{{ fact }}' as model_name,
-        patient_key,
-        patient_version_key,
-        {{ event_date }} as event_date
-    from {{ ref(fact) }}
-    {%- if not loop.last %}
-
-    union all
-
-    {% endif %}
-    {%- endfor %}
-
-),
-
 misplaced as (
 
-    select
-        facts.model_name as finding,
-        count(*) as row_count
-    from facts
-    inner join versions
-        on facts.patient_version_key = versions.patient_version_key
-    where
-        facts.patient_key <> versions.patient_key
-        or facts.event_date >= versions.valid_to
-        or (facts.event_date < versions.valid_from and versions.valid_from > cast('1900-01-01' as date))
-    group by facts.model_name
+    {{ biostar.facts_at_wrong_version([
+        ('fct_encounter', 'cast(facts.started_at as date)'),
+        ('fct_observation', 'cast(facts.observed_at as date)'),
+        ('fct_medication_order', 'cast(facts.started_at as date)'),
+        ('fct_procedure', 'cast(facts.started_at as date)'),
+        ('fct_immunization', 'cast(facts.administered_at as date)'),
+        ('fct_condition_episode', 'facts.onset_date'),
+    ]) }}
 
 ),
 

@@ -6,12 +6,13 @@ here, where the second call finds it imported and parsed.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ Progress = Callable[[int, int, str], None]
 
 GOOD = {"success", "pass", "no-op"}
 BAD = {"error", "fail", "runtime error", "partial success"}
+"""dbt's statuses of a node that are fine, and of one that is not; `warn` and `skipped` are neither."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ class BuildResult:
     nodes: tuple[NodeResult, ...]
     seconds: float
     target: str
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def failed(self) -> tuple[NodeResult, ...]:
@@ -102,8 +103,10 @@ def invoke_dbt(args: list[str], callback: Callable[[Any], None] | None = None) -
         result = dbtRunner(callbacks=[callback] if callback else []).invoke(["--log-level", "none", *args])
     finally:
         os.chdir(before)
-        # The adapter keeps the database file open, and open with its own settings, until the process ends.
+        # The adapter keeps the database file open, with its own settings, until the process ends; its last cursor does
+        # until it is collected.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        gc.collect()
     if result.exception is not None and result.result is None:
         raise stopped(redact(str(result.exception))) from result.exception
     return result

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from biostar.build import BuildResult, run_build
+from biostar.build.runner import BAD, GOOD
 from biostar.cli.output import console, json_option, print_json
 from biostar.errors import DataError
 from biostar.project import dbt_target_dir
@@ -74,8 +75,8 @@ def print_build_summary(result: BuildResult) -> None:
     for status in ("good", "warned", "failed", "skipped"):
         table.add_column(status, justify="right")
     for kind, counts in result.count().items():
-        good = sum(counts.get(status, 0) for status in ("success", "pass", "no-op"))
-        bad = sum(counts.get(status, 0) for status in ("error", "fail", "runtime error", "partial success"))
+        good = sum(counts.get(status, 0) for status in GOOD)
+        bad = sum(counts.get(status, 0) for status in BAD)
         table.add_row(kind, str(good), str(counts.get("warn", 0)), str(bad), str(counts.get("skipped", 0)))
     console.print(table)
     for node in result.warned:
