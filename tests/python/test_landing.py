@@ -33,7 +33,11 @@ def test_lines_are_counted_as_an_editor_does(text: bytes, zipped: bool, size: in
         expected = len(lines) - (lines[-1] == b"")
         content = gzip.compress(whole) if zipped else whole
         found = inspect_object(io.BytesIO(content), "k")
-        assert (found.lines, found.text_bytes, found.compressed) == (expected, len(whole), zipped)
+        assert (found.lines, found.text_bytes, found.compression) == (
+            expected,
+            len(whole),
+            "gzip" if zipped else "none",
+        )
         assert found.header.names == ("h", "i")
         # a blank line is one with nothing on it but its end
         ended = lines[:-1]

@@ -12,11 +12,11 @@ import pytest
 import redshift_connector
 
 from biostar.check import Options, check_sql
-from biostar.parity import profile
 from biostar.parity.cluster import as_markdown, checks, run_checks
 from biostar.parity.cluster.macros import EDGE_TABLES
 from biostar.parity.cluster.run import new_place
 from biostar.standin import StandIn
+from biostar.warehouse import profile
 from conftest import PROJECT, S3_KEYS
 
 SCRIPT = PROJECT / "scripts" / "verify_on_redshift"

@@ -31,7 +31,7 @@ ledger as (
         load_id,
         sum(rows_loaded) as row_count
     from {{ source('raw_meta', 'load_ledger') }}
-    where source_name = 'raw_ehr'
+    where source_name = 'raw_ehr' and superseded_by_load_id is null
     group by table_name, load_id
 
 ),

@@ -8,6 +8,9 @@ from functools import cached_property
 from typing import Literal
 
 UnknownColumns = Literal["error", "ignore", "evolve"]
+FileFormat = Literal["csv", "json", "parquet"]
+Compression = Literal["none", "gzip", "zstd"]
+Layout = Literal["daily", "hourly", "hive", "dms"]
 
 _VARCHAR = re.compile(r"varchar\((\d+)\)")
 
@@ -48,7 +51,21 @@ LOAD_COLUMNS = (
 
 @dataclass(frozen=True)
 class RawTable:
-    """One declared table; `landing` is the folder below the landing where its files arrive, None for our own books."""
+    """One declared table.
+
+    Attributes:
+        source: name of its source.
+        schema: schema of the raw table.
+        name: name of the raw table, and of its folder in the landing.
+        landing: folder below the landing where the files of its source arrive, None for our own books.
+        columns: what is declared.
+        natural_key: columns that identify a record.
+        unknown_columns: what becomes of a column that a file has and nobody declared.
+        file_format: what its files are.
+        layout: how its folder is divided.
+        has_header: whether a CSV file begins with the names of its columns; else they are the declared ones in order.
+        declared_in: the file of the declaration, for messages.
+    """
 
     source: str
     schema: str
@@ -57,6 +74,9 @@ class RawTable:
     columns: tuple[Column, ...]
     natural_key: tuple[str, ...]
     unknown_columns: UnknownColumns = "error"
+    file_format: FileFormat = "csv"
+    layout: Layout = "daily"
+    has_header: bool = True
     declared_in: str = field(default="", compare=False)
 
     @property

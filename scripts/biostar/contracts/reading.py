@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from biostar.errors import ConfigurationError
 
 SOURCE_FILES = "models/staging/*/_*__sources.yml"
 POLICIES = ("error", "ignore", "evolve")
+FILE_FORMATS = ("csv", "json", "parquet")
+LAYOUTS = ("daily", "hourly", "hive", "dms")
 PHI_CLASSES = ("direct", "quasi", "none")
 PLAIN_TYPES = ("bigint", "integer", "date", "timestamp")
 LONGEST_VARCHAR = 65535
@@ -81,12 +83,14 @@ def _source(entry: Mapping[str, Any], where: str, environment: Mapping[str, str]
     landing = meta.get("landing")
     if landing is not None and not (isinstance(landing, str) and _NAME.fullmatch(landing)):
         raise _wrong(where, f"meta.landing is '{landing}', which is not a plain folder name")
-    tables = tuple(_table(table, name, schema, landing, where) for table in _entries(entry, "tables", where))
+    tables = tuple(_table(table, name, schema, landing, meta, where) for table in _entries(entry, "tables", where))
     _refuse_twice((table.name for table in tables), "table", where)
     return Source(name, schema, landing, tables)
 
 
-def _table(entry: Mapping[str, Any], source: str, schema: str, landing: str | None, where: str) -> RawTable:
+def _table(
+    entry: Mapping[str, Any], source: str, schema: str, landing: str | None, inherited: Mapping[str, Any], where: str
+) -> RawTable:
     name = _name(entry, where, "table")
     declared_in = where.partition(":")[0]
     where = f"{where}, table '{name}'"
@@ -98,16 +102,38 @@ def _table(entry: Mapping[str, Any], source: str, schema: str, landing: str | No
         if column.name in added:
             raise _wrong(where, f"column '{column.name}' is one that the loader adds itself; remove it")
 
-    policy = meta.get("unknown_columns", "error")
-    if policy not in POLICIES:
-        raise _wrong(where, f"unknown_columns is '{policy}', allowed are {', '.join(POLICIES)}")
+    policy = _choice(meta, "unknown_columns", POLICIES, "error", where)
+    file_format = _choice(meta, "format", FILE_FORMATS, inherited.get("format", "csv"), where)
+    layout = _choice(meta, "layout", LAYOUTS, inherited.get("layout", "daily"), where)
+    has_header = meta.get("header", inherited.get("header", True))
+    if not isinstance(has_header, bool):
+        raise _wrong(where, f"header is '{has_header}', allowed are true, false")
     key = meta.get("natural_key")
     if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):
         raise _wrong(where, "natural_key must be a list of at least one column")
     for part in key:
         if part not in {column.name for column in columns}:
             raise _wrong(where, f"natural_key names '{part}', which is not a declared column")
-    return RawTable(source, schema, name, landing, columns, tuple(key), policy, declared_in)
+    return RawTable(
+        source=source,
+        schema=schema,
+        name=name,
+        landing=landing,
+        columns=columns,
+        natural_key=tuple(key),
+        unknown_columns=policy,
+        file_format=file_format,
+        layout=layout,
+        has_header=has_header,
+        declared_in=declared_in,
+    )
+
+
+def _choice(meta: Mapping[str, Any], key: str, allowed: Sequence[str], default: str, where: str) -> Any:
+    value = meta.get(key, default)
+    if value not in allowed:
+        raise _wrong(where, f"{key} is '{value}', allowed are {', '.join(allowed)}")
+    return value
 
 
 def _column(entry: Mapping[str, Any], where: str) -> Column:

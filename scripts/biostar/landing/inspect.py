@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from biostar.contracts import Compression
 from biostar.errors import DataError
 from biostar.landing.header import Header, parse_header
 
@@ -29,7 +30,7 @@ class Inspection:
 
     Attributes:
         header: its columns.
-        compressed: whether it is gzip, whatever its name says.
+        compression: none, gzip or zstd, told by the first bytes and not by the name.
         quotes: whether there is any double quote; without one no value spans lines.
         lines: lines of the uncompressed text as an editor counts them, header included.
         text_bytes: size of the uncompressed text.
@@ -37,7 +38,7 @@ class Inspection:
     """
 
     header: Header
-    compressed: bool
+    compression: Compression
     quotes: bool
     lines: int
     text_bytes: int
@@ -73,7 +74,7 @@ def inspect_object(stream: BinaryIO, key: str) -> Inspection:
         assert header is not None
     ends = line_feeds + returns - pairs if header.line_end == "\r" else line_feeds
     lines = ends + (last not in (b"\n", b"\r") if header.line_end == "\r" else last != b"\n")
-    return Inspection(header, text.compressed, quotes, lines, size, sha.hexdigest())
+    return Inspection(header, text.compression, quotes, lines, size, sha.hexdigest())
 
 
 # A line with an odd number of quotes: a value begins on it that does not end on it, or the other way round.
@@ -168,14 +169,14 @@ class _TextOf:
         self._stream = stream
         self._key = key
         self._see = see
-        self.compressed = False
+        self.compression: Compression = "none"
 
     def __iter__(self) -> Iterator[bytes]:
         first = self._read()
         while len(first) < len(_GZIP) and (more := self._read()):
             first += more
-        self.compressed = first.startswith(_GZIP)
-        if self.compressed:
+        if first.startswith(_GZIP):
+            self.compression = "gzip"
             yield from self._gunzip(first)
             return
         while first:

@@ -177,7 +177,7 @@ def _load_batch(
         one.landed.key: FileToLoad(
             one.landed.key,
             landing.address(one.landed.key),
-            one.inspection.compressed,
+            one.inspection.compression,
             one.inspection.lines,
             one.inspection.quotes,
             partial(landing.open, one.landed.key),
@@ -288,7 +288,7 @@ def _rewrite(landing: Landing, file: FileToLoad, copy: Path, drop_open_quotes: b
     return replace(
         file,
         address=str(copy),
-        compressed=False,
+        compression="none",
         open=partial(_reopen, copy),
         quotes=file.quotes and not drop_open_quotes,
         left_out=outcome.open_quotes,
@@ -325,8 +325,8 @@ def _write_ledger(
         warehouse.execute(
             f"insert into {quote_identifier(books, 'load_ledger')} ("
             "load_id, source_name, table_name, object_key, object_etag, object_bytes, ingest_date,"
-            " header_fingerprint, rows_read, rows_loaded, rows_rejected, loaded_at"
-            ") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " header_fingerprint, rows_read, rows_loaded, rows_rejected, loaded_at, file_format"
+            ") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 load_id,
                 batch.table.source,
@@ -340,6 +340,7 @@ def _write_ledger(
                 of[key].loaded,
                 of[key].rejected,
                 loaded_at,
+                batch.table.file_format,
             ),
         )
 

@@ -172,7 +172,7 @@ class RedshiftSide:
     """Amazon Redshift or its stand-in, by the driver that dbt uses and the profile's settings."""
 
     def __init__(self, target: str) -> None:
-        from biostar.parity.profile import connect
+        from biostar.warehouse.profile import connect
 
         self.name = target
         self._connection = connect(target)
@@ -227,20 +227,20 @@ class RedshiftSide:
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query with bound values."""
-        from biostar.parity.profile import run
+        from biostar.warehouse.profile import run
 
         return run(self._connection, self.name, sql, values)
 
     def end(self) -> None:
         """End the transaction in which a table was read, so that the next one is read as it is by then."""
-        from biostar.parity.profile import guarded
+        from biostar.warehouse.profile import guarded
 
         with guarded(self.name):
             self._connection.rollback()
 
     def close(self) -> None:
         """Release the connection."""
-        from biostar.parity.profile import guarded
+        from biostar.warehouse.profile import guarded
 
         with guarded(self.name):
             self._connection.close()

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
-from biostar.contracts import Column, RawTable
+from biostar.contracts import Column, Compression, RawTable
 
 
 def quote_identifier(*parts: str) -> str:
@@ -42,7 +42,7 @@ class FileToLoad:
     Attributes:
         key: its path below the landing, for the books.
         address: where the warehouse reads it.
-        compressed: whether it is gzip.
+        compression: how it is compressed.
         lines: how many lines it has, header included.
         quotes: whether a value may span lines, which takes quotes.
         open: gives its bytes, for the rare second look.
@@ -51,7 +51,7 @@ class FileToLoad:
 
     key: str
     address: str
-    compressed: bool
+    compression: Compression
     lines: int
     quotes: bool
     open: Callable[[], BinaryIO]

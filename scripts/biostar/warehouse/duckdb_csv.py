@@ -396,8 +396,11 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
 
 
 def _book(group: LoadGroup) -> str:
-    # The books lie beside the raw schema under the same prefix.
-    return quote_identifier(group.books, "load_rejects")
+    return (
+        quote_identifier(group.books, "load_rejects")
+        + " (load_id, source_name, table_name, object_key, line_number, column_name, error_code, error_reason,"
+        + " value_length, rejected_at)"
+    )
 
 
 def _scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = False) -> str:
@@ -408,7 +411,7 @@ def _scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = 
     columns = ", ".join(f"f{position}: 'varchar'" for position in range(len(group.fields)))
     return (
         f"read_csv($address, auto_detect = false, header = false, skip = 1, columns = {{{columns}}}, delim = ',',"
-        f""" quote = '"', escape = '"', compression = '{"gzip" if file.compressed else "none"}',"""
+        f""" quote = '"', escape = '"', compression = '{file.compression}',"""
         f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false,"
         f" parallel = {str(not in_order).lower()}, store_rejects = true, rejects_limit = 0,"
         f" rejects_table = '{rejects}', rejects_scan = '{rejects}_scans')"

@@ -72,7 +72,7 @@ def run_checks(
         ConfigurationError: the profile's target is not complete.
         WarehouseError: it does not answer, or the schema of the run cannot be made.
     """
-    from biostar.parity.profile import connect, run
+    from biostar.warehouse.profile import connect, run
 
     verdicts = []
     with _session(connect(target)) as one, _session(connect(target)) as two:
@@ -139,7 +139,7 @@ def _ask(session: Any, sql: str) -> tuple[str, bool]:
     """The rows as text, or the server's refusal, and whether it is one."""
     from redshift_connector.error import Error
 
-    from biostar.parity.profile import error_fields
+    from biostar.warehouse.profile import error_fields
 
     cursor = session.cursor()
     try:

@@ -115,7 +115,7 @@ def _translated(target: str, fault: BaseException) -> BiostarError:
     if code[:2] in TAKE_CARE:
         words = f"SQLSTATE {code}; the message is withheld, as it may quote a value"
     step = "biostar standin status" if target == "standin" else "dbt debug --target redshift"
-    return WarehouseError(f"'{target}' failed: {words}", undone="the comparison is not finished", next_step=step)
+    return WarehouseError(f"'{target}' failed: {words}", next_step=step)
 
 
 def _first_line(fault: BaseException) -> str:
