@@ -274,6 +274,9 @@ def show(tokens: Tokens) -> Plan:
         return _shown(f"select coalesce(current_setting('standin.{second}', true), '') as {second}")
     if second in POSTGRES_PARAMETERS or second in ("all", "server_version", "server_encoding"):
         return Plan("show", Emitter(tokens, catalog=True).all(), catalog_only=True)
+    if tokens.words(1, "transaction", "isolation", "level"):
+        # In no page of the manual, but what SQLAlchemy's dialects ask on their first connection.
+        return Plan("show", Emitter(tokens, catalog=True).all(), catalog_only=True)
     raise Refused(f'unrecognized configuration parameter "{second}"', "42704")
 
 
