@@ -24,13 +24,8 @@ Catalog = dict[str, dict[str, ColumnType]]
 """Columns in order, by `schema.table`."""
 
 
-class Side(Protocol):
-    """One end of a comparison."""
-
-    name: str
-
-    def catalog(self, schemas: Sequence[str]) -> Catalog:
-        """Columns of all tables and views of the schemas."""
+class Texts(Protocol):
+    """SQL of one engine for the canonical texts of its columns, and for numbers made of them."""
 
     def text(self, column: str, own: ColumnType, meeting: Meeting) -> str:
         """SQL for the canonical text of a column, null where it is null."""
@@ -40,6 +35,15 @@ class Side(Protocol):
 
     def total(self, number: str) -> str:
         """SQL for an exact sum of 60-bit numbers, however many."""
+
+
+class Side(Texts, Protocol):
+    """One end of a comparison."""
+
+    name: str
+
+    def catalog(self, schemas: Sequence[str]) -> Catalog:
+        """Columns of all tables and views of the schemas."""
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query with bound values, `?` for each."""
@@ -73,7 +77,74 @@ def joined(texts: Iterable[str]) -> str:
     return f" || {SEPARATOR} || ".join(f"coalesce({text}, {NULL})" for text in texts)
 
 
-class DuckDBSide:
+class DuckDBTexts:
+    """The texts in DuckDB's SQL."""
+
+    def text(self, column: str, own: ColumnType, meeting: Meeting) -> str:
+        """SQL for the canonical text of a column."""
+        name = quote_identifier(column)
+        if meeting.presence:
+            return f"case when {name} is not null then 'present' end"
+        if meeting.family == "numeric":
+            exact = f"decimal({meeting.precision}, {meeting.scale})"
+            same = (own.name, own.precision, own.scale) == ("numeric", meeting.precision, meeting.scale)
+            return f"cast({name} as varchar)" if same else f"cast(cast({name} as {exact}) as varchar)"
+        if meeting.family == "float":
+            return significant(name, meeting.digits, "varchar")
+        if meeting.family == "boolean":
+            return truth(name)
+        if meeting.family == "timestamp":
+            moment = f"{name} at time zone 'UTC'" if own.name == "timestamptz" else f"cast({name} as timestamp)"
+            return f"strftime({moment}, '%Y-%m-%d %H:%M:%S.%f')"
+        if meeting.family == "text":
+            return f"rtrim({name}, ' ')" if meeting.padded else name
+        return f"cast({name} as varchar)"
+
+    def row_number(self, text: str) -> str:
+        """SQL for 60 bits of the MD5; md5_number has the bytes last byte first, so the digits of each change places."""
+        tail = f"cast(md5_number({text}) >> 64 as ubigint)"
+        return f"cast(({tail} & 1085102592571150095) | ((({tail} >> 4) & 1085102592571150095) >> 4) as bigint)"
+
+    def total(self, number: str) -> str:
+        """SQL for an exact sum: of 128 bits."""
+        return f"sum({number})"
+
+
+class RedshiftTexts:
+    """The texts in Redshift's SQL."""
+
+    def text(self, column: str, own: ColumnType, meeting: Meeting) -> str:
+        """SQL for the canonical text of a column."""
+        name = quote_identifier(column)
+        if meeting.presence:
+            return f"case when {name} is not null then 'present' end"
+        if meeting.family == "numeric":
+            same = (own.name, own.precision, own.scale) == ("numeric", meeting.precision, meeting.scale)
+            exact = name if same else f"cast({name} as numeric({meeting.precision}, {meeting.scale}))"
+            return f"cast({exact} as varchar(64))"
+        if meeting.family == "float":
+            return significant(name, meeting.digits, "varchar(32)")
+        if meeting.family == "boolean":
+            return truth(name)
+        if meeting.family == "date":
+            return f"to_char({name}, 'YYYY-MM-DD')"
+        if meeting.family == "timestamp":
+            moment = f"{name} at time zone 'UTC'" if own.name == "timestamptz" else f"cast({name} as timestamp)"
+            return f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US')"
+        if meeting.family == "text":
+            return f"rtrim({name}, ' ')" if meeting.padded else name
+        return f"cast({name} as varchar(32))"
+
+    def row_number(self, text: str) -> str:
+        """SQL for 60 bits of the MD5: strtol reads at most a signed 64-bit number, so 15 digits of 16."""
+        return f"strtol(substring(reverse(md5({text})), 1, 15), 16)"
+
+    def total(self, number: str) -> str:
+        """SQL for an exact sum: that of a bigint is a bigint here, and would overflow."""
+        return f"sum(cast({number} as numeric(38, 0)))"
+
+
+class DuckDBSide(DuckDBTexts):
     """A DuckDB file, opened for reading."""
 
     def __init__(self, database: Path | None = None, environment: Mapping[str, str] = os.environ) -> None:
@@ -113,35 +184,6 @@ class DuckDBSide:
             found.setdefault(f"{schema}.{table}", {})[column] = duckdb_type(kind)
         return found
 
-    def text(self, column: str, own: ColumnType, meeting: Meeting) -> str:
-        """SQL for the canonical text of a column."""
-        name = quote_identifier(column)
-        if meeting.presence:
-            return f"case when {name} is not null then 'present' end"
-        if meeting.family == "numeric":
-            exact = f"decimal({meeting.precision}, {meeting.scale})"
-            same = (own.name, own.precision, own.scale) == ("numeric", meeting.precision, meeting.scale)
-            return f"cast({name} as varchar)" if same else f"cast(cast({name} as {exact}) as varchar)"
-        if meeting.family == "float":
-            return significant(name, meeting.digits, "varchar")
-        if meeting.family == "boolean":
-            return truth(name)
-        if meeting.family == "timestamp":
-            moment = f"{name} at time zone 'UTC'" if own.name == "timestamptz" else f"cast({name} as timestamp)"
-            return f"strftime({moment}, '%Y-%m-%d %H:%M:%S.%f')"
-        if meeting.family == "text":
-            return f"rtrim({name}, ' ')" if meeting.padded else name
-        return f"cast({name} as varchar)"
-
-    def row_number(self, text: str) -> str:
-        """SQL for 60 bits of the MD5; md5_number has the bytes last byte first, so the digits of each change places."""
-        tail = f"cast(md5_number({text}) >> 64 as ubigint)"
-        return f"cast(({tail} & 1085102592571150095) | ((({tail} >> 4) & 1085102592571150095) >> 4) as bigint)"
-
-    def total(self, number: str) -> str:
-        """SQL for an exact sum: of 128 bits."""
-        return f"sum({number})"
-
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query with bound values."""
         with self._guarded():
@@ -168,7 +210,7 @@ class DuckDBSide:
             ) from None
 
 
-class RedshiftSide:
+class RedshiftSide(RedshiftTexts):
     """Amazon Redshift or its stand-in, by the driver that dbt uses and the profile's settings."""
 
     def __init__(self, target: str) -> None:
@@ -194,36 +236,6 @@ class RedshiftSide:
                 known = ColumnType(known.name, width=int(width) if width else None)
             found.setdefault(f"{schema}.{table}", {})[column] = known
         return found
-
-    def text(self, column: str, own: ColumnType, meeting: Meeting) -> str:
-        """SQL for the canonical text of a column."""
-        name = quote_identifier(column)
-        if meeting.presence:
-            return f"case when {name} is not null then 'present' end"
-        if meeting.family == "numeric":
-            same = (own.name, own.precision, own.scale) == ("numeric", meeting.precision, meeting.scale)
-            exact = name if same else f"cast({name} as numeric({meeting.precision}, {meeting.scale}))"
-            return f"cast({exact} as varchar(64))"
-        if meeting.family == "float":
-            return significant(name, meeting.digits, "varchar(32)")
-        if meeting.family == "boolean":
-            return truth(name)
-        if meeting.family == "date":
-            return f"to_char({name}, 'YYYY-MM-DD')"
-        if meeting.family == "timestamp":
-            moment = f"{name} at time zone 'UTC'" if own.name == "timestamptz" else f"cast({name} as timestamp)"
-            return f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US')"
-        if meeting.family == "text":
-            return f"rtrim({name}, ' ')" if meeting.padded else name
-        return f"cast({name} as varchar(32))"
-
-    def row_number(self, text: str) -> str:
-        """SQL for 60 bits of the MD5: strtol reads at most a signed 64-bit number, so 15 digits of 16."""
-        return f"strtol(substring(reverse(md5({text})), 1, 15), 16)"
-
-    def total(self, number: str) -> str:
-        """SQL for an exact sum: that of a bigint is a bigint here, and would overflow."""
-        return f"sum(cast({number} as numeric(38, 0)))"
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query with bound values."""
