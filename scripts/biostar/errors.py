@@ -57,11 +57,27 @@ class DataError(BiostarError):
     kind = "data"
 
 
+class ObjectError(DataError):
+    """One object of the landing is at fault; what is delivered with it is not.
+
+    Args:
+        key: the object, relative to the landing.
+    """
+
+    def __init__(self, message: str, key: str, *, undone: str = "", next_step: str = "") -> None:
+        super().__init__(message, undone=undone, next_step=next_step)
+        self.key = key
+
+
 class WarehouseError(BiostarError):
     """The warehouse, the object store or the disk failed: a later try may pass."""
 
     exit_code = 5
     kind = "warehouse"
+
+
+class TransientError(WarehouseError):
+    """A failure that passes by itself, as a dropped connection or a store that is too busy: worth a try at once."""
 
 
 INTERNAL_ERROR = 70

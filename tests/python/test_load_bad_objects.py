@@ -191,15 +191,15 @@ def test_an_object_that_changes_while_it_is_read(lab: Lab, monkeypatch: pytest.M
     from biostar.warehouse.duckdb_warehouse import DuckDBWarehouse
 
     path = lab.put("conditions", HEADER + ROW)
-    load_group = DuckDBWarehouse.load_group
+    publish = DuckDBWarehouse.publish
 
-    def slow(self, group):
-        counts = load_group(self, group)
+    def slow(self, staged, load_id):
+        counts = publish(self, staged, load_id)
         with path.open("a") as more:
             more.write(ROW)
         return counts
 
-    monkeypatch.setattr(DuckDBWarehouse, "load_group", slow)
+    monkeypatch.setattr(DuckDBWarehouse, "publish", slow)
     outcome = lab.load()
     assert outcome.code == 4
     assert "changed while it was being read" in outcome.document["failures"][0]["message"]

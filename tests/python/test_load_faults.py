@@ -19,8 +19,8 @@ SUPPLIES = "DATE,PATIENT,ENCOUNTER,CODE,DESCRIPTION,QUANTITY\n"
 
 # Each kills the process, as the kernel would, at one moment of the second batch.
 MOMENTS = {
-    "before the rows": ("load_group", "before"),
-    "after the rows, before the ledger": ("load_group", "after"),
+    "before the rows": ("publish", "before"),
+    "after the rows, before the ledger": ("publish", "after"),
     "before the commit": ("commit", "before"),
     "after the commit": ("commit", "after"),
 }
@@ -45,8 +45,8 @@ def at_the_moment(original, matches):
         return result
     return call
 
-if moment == "load_group":
-    DuckDBWarehouse.load_group = at_the_moment(DuckDBWarehouse.load_group, lambda group: True)
+if moment == "publish":
+    DuckDBWarehouse.publish = at_the_moment(DuckDBWarehouse.publish, lambda staged, load_id: True)
 else:
     DuckDBWarehouse.execute = at_the_moment(DuckDBWarehouse.execute, lambda sql, values=(): sql == "commit")
 
@@ -75,7 +75,7 @@ def assert_exactly_once(lab: Lab) -> None:
 def test_kill_9_in_the_middle_then_run_again(lab: Lab, moment: str) -> None:
     deliver(lab)
     # The first commit is the one that makes the tables.
-    batch = 2 if MOMENTS[moment][0] == "load_group" else 3
+    batch = 2 if MOMENTS[moment][0] == "publish" else 3
     process = subprocess.run(
         [sys.executable, "-c", KILLED, *MOMENTS[moment], str(batch)], capture_output=True, timeout=60
     )
@@ -111,13 +111,13 @@ def test_kill_9_while_duckdb_reads(lab: Lab) -> None:
 STARTED = """
 import sys
 from biostar.warehouse.duckdb_warehouse import DuckDBWarehouse
-original = DuckDBWarehouse.load_group
+original = DuckDBWarehouse.publish
 
-def call(self, group):
+def call(self, staged, load_id):
     print("inserting", flush=True)
-    return original(self, group)
+    return original(self, staged, load_id)
 
-DuckDBWarehouse.load_group = call
+DuckDBWarehouse.publish = call
 from biostar.cli import main
 sys.exit(main(["load"]))
 """

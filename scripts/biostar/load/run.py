@@ -24,6 +24,7 @@ from biostar.warehouse import (
     FileToLoad,
     LoadGroup,
     ObjectCounts,
+    Staged,
     UnreadableAsIs,
     Warehouse,
     quote_identifier,
@@ -84,15 +85,8 @@ def run_plan(
             f"the landing has nothing for {', '.join(plan.missing_tables)}; their raw tables are empty"
         )
     create_tables(warehouse, sources)
-    settings = landing.warehouse_settings()
-    if settings and plan.batches:
-        warehouse.read_from(settings)
-    last = warehouse.query(
-        "select greatest("
-        f"(select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_ledger')}),"
-        f" (select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_rejects')}))"
-    )
-    load_id = int(last[0][0])
+    if plan.batches:
+        warehouse.read_from(landing.uri, landing.warehouse_settings())
     contents = {(entry.table, _content(entry.etag)): entry.key for entry in ledger}
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspect")
     try:
@@ -101,7 +95,7 @@ def run_plan(
             started = time.monotonic()
             try:
                 inspected = [inspection.result() for inspection in inspections]
-                counts, etags = _load_batch(batch, inspected, landing, warehouse, books, load_id + 1, now(), report)
+                load_id, counts, etags = _load_batch(batch, inspected, landing, warehouse, books, now(), report)
             except WarehouseError as failure:
                 report.failures.append(failure)
                 break
@@ -110,7 +104,6 @@ def run_plan(
                     raise
                 report.failures.append(failure)
                 continue
-            load_id += 1
             for key in etags:
                 twin = contents.setdefault((batch.table.name, _content(etags[key])), key)
                 if twin != key:
@@ -168,10 +161,9 @@ def _load_batch(
     landing: Landing,
     warehouse: Warehouse,
     books: str,
-    load_id: int,
     loaded_at: datetime.datetime,
     report: LoadReport,
-) -> tuple[list[ObjectCounts], dict[str, str]]:
+) -> tuple[int, list[ObjectCounts], dict[str, str]]:
     etags = {one.landed.key: landing.etag(one.landed, one.inspection.content_hash) for one in inspected}
     files = {
         one.landed.key: FileToLoad(
@@ -187,11 +179,15 @@ def _load_batch(
     rewritten: dict[str, bool] = {}
     with tempfile.TemporaryDirectory(prefix="biostar-") as scratch:
         while True:
-            groups = _groups(batch, inspected, files, books, load_id, loaded_at)
+            groups = _groups(batch, inspected, files, books, loaded_at)
+            staged: list[Staged] = []
             try:
+                for group in groups:
+                    staged.append(warehouse.stage(group))
                 with warehouse.transaction():
+                    load_id = warehouse.begin_load(books)
                     _evolve(batch, inspected, warehouse)
-                    counts = [count for group in groups for count in warehouse.load_group(group)]
+                    counts = [count for one in staged for count in warehouse.publish(one, load_id)]
                     _write_ledger(warehouse, books, batch, inspected, etags, counts, load_id, loaded_at)
                     for one in inspected:
                         if not landing.is_settled(one.landed):
@@ -211,7 +207,11 @@ def _load_batch(
                             next_step="deliver the object again",
                         ) from None
                     rewritten[key] = drop
-                    files[key] = _rewrite(landing, files[key], Path(scratch, f"{len(rewritten)}-{int(drop)}.csv"), drop)
+                    copy = Path(scratch, f"{len(rewritten)}-{int(drop)}.csv")
+                    files[key] = _rewrite(landing, warehouse, files[key], copy, drop)
+            finally:
+                for ready in staged:
+                    warehouse.discard(ready)
     for one in inspected:
         if one.match.missing:
             report.warnings.append(f"'{one.landed.key}' lacks {', '.join(one.match.missing)}; loaded as null")
@@ -225,7 +225,7 @@ def _load_batch(
             report.warnings.append(
                 f"'{one.landed.key}' has unknown columns, left out: {', '.join(map(repr, one.match.ignored))}"
             )
-    return counts, etags
+    return load_id, counts, etags
 
 
 def _declaration(column: Column) -> str:
@@ -243,7 +243,6 @@ def _groups(
     inspected: Sequence[_Inspected],
     files: dict[str, FileToLoad],
     books: str,
-    load_id: int,
     loaded_at: datetime.datetime,
 ) -> list[LoadGroup]:
     widths = {column.name: column.width for column in batch.table.columns}
@@ -259,7 +258,6 @@ def _groups(
             LoadGroup(
                 table=batch.table,
                 books=books,
-                load_id=load_id,
                 ingest_date=batch.ingest_date,
                 loaded_at=loaded_at,
                 fields=match.fields,
@@ -275,7 +273,9 @@ def _groups(
     return groups
 
 
-def _rewrite(landing: Landing, file: FileToLoad, copy: Path, drop_open_quotes: bool) -> FileToLoad:
+def _rewrite(
+    landing: Landing, warehouse: Warehouse, file: FileToLoad, copy: Path, drop_open_quotes: bool
+) -> FileToLoad:
     try:
         with landing.open(file.key) as stream, copy.open("wb") as target:
             outcome = rewrite_object(stream, target, file.key, drop_open_quotes=drop_open_quotes)
@@ -287,7 +287,7 @@ def _rewrite(landing: Landing, file: FileToLoad, copy: Path, drop_open_quotes: b
         ) from fault
     return replace(
         file,
-        address=str(copy),
+        address=warehouse.adopt(copy),
         compression="none",
         open=partial(_reopen, copy),
         quotes=file.quotes and not drop_open_quotes,

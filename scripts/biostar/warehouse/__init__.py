@@ -10,28 +10,34 @@ from collections.abc import Mapping
 
 from biostar.errors import ConfigurationError, UsageError
 from biostar.warehouse.base import (
+    CommitUnknownError,
     Dialect,
     FileToLoad,
     LoadGroup,
     ObjectCounts,
+    Staged,
     UnreadableAsIs,
     Warehouse,
     quote_identifier,
+    quote_literal,
 )
 
 TARGETS = ("duckdb", "redshift")
 
 __all__ = [
     "TARGETS",
+    "CommitUnknownError",
     "Dialect",
     "FileToLoad",
     "LoadGroup",
     "ObjectCounts",
+    "Staged",
     "UnreadableAsIs",
     "Warehouse",
     "dialect_of",
     "open_warehouse",
     "quote_identifier",
+    "quote_literal",
 ]
 
 

@@ -10,14 +10,52 @@ import datetime
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from biostar.contracts import Column, Compression, RawTable
+from biostar.errors import TransientError
 
 
 def quote_identifier(*parts: str) -> str:
     """A name, or a dotted path of names, as SQL takes it literally: `"raw_ehr"."allergies"`."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def quote_literal(text: str) -> str:
+    r"""Text as a literal of Redshift, where no value can be bound: in the sources and options of COPY and UNLOAD.
+
+    A backslash is an escape within Redshift's quotes
+    (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html: `\'NV\'`), so it is doubled; a NUL ends a statement
+    on the wire and is refused.
+
+    Raises:
+        ValueError: the text holds a NUL.
+    """
+    if "\0" in text:
+        raise ValueError("a literal cannot hold a NUL")
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def insert_statement(table: RawTable, columns: Sequence[str], rows: int) -> str:
+    """An INSERT of so many rows of bound values; each value is cast, since a null alone has no type."""
+    types = {column.name: column.data_type for column in table.all_columns}
+    row = "(" + ", ".join(f"cast(? as {types[column]})" for column in columns) + ")"
+    names = ", ".join(quote_identifier(column) for column in columns)
+    return f"insert into {quote_identifier(table.schema, table.name)} ({names}) values " + ", ".join([row] * rows)
+
+
+def next_load_id(books: str) -> str:
+    """The query for the load id after the last one. Rejects count too: their load may have been taken back."""
+    return (
+        "select 1 + greatest("
+        f"(select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_ledger')}),"
+        f" (select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_rejects')}))"
+    )
+
+
+class CommitUnknownError(TransientError):
+    """The connection broke while COMMIT was under way: `reopen()` and look into the ledger, the load may be there."""
 
 
 class Dialect(Protocol):
@@ -65,7 +103,6 @@ class LoadGroup:
     Attributes:
         table: where their rows go.
         books: the schema of load_ledger and load_rejects.
-        load_id: the number of the load.
         ingest_date: the day of delivery.
         loaded_at: when the load began, UTC without zone.
         fields: for each field of the files in order, the column it goes to, or None where it is left out.
@@ -73,11 +110,12 @@ class LoadGroup:
         header_lines: how many lines the header takes.
         files: the files.
         widths: bytes that a column may take, for the columns of `fields`.
+        run: a name of the run for the tag of statements: letters, digits and hyphens.
+        load_id: the number of the load; 0 until `begin_load` has told it.
     """
 
     table: RawTable
     books: str
-    load_id: int
     ingest_date: datetime.date
     loaded_at: datetime.datetime
     fields: tuple[str | None, ...]
@@ -85,6 +123,23 @@ class LoadGroup:
     header_lines: int
     files: tuple[FileToLoad, ...]
     widths: tuple[int | None, ...]
+    run: str = ""
+    load_id: int = 0
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A group that is ready to be published by the connection that staged it.
+
+    Attributes:
+        group: the group.
+        counts: what each object holds, where the target knows it before the rows are published, else None.
+        tables: temporary tables of the target that hold the rows.
+    """
+
+    group: LoadGroup
+    counts: tuple[ObjectCounts, ...] | None = None
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,16 +189,58 @@ class Warehouse(Protocol):
     def columns_of(self, schema: str) -> dict[str, frozenset[str]]:
         """Names of the columns of each table of a schema; empty where there is no such schema."""
 
-    def read_from(self, settings: dict[str, str]) -> None:
-        """Make the objects of a landing in S3 readable; `settings` is what the landing says of itself."""
+    def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows of bound values to a declared table, many to a statement."""
 
-    def load_group(self, group: LoadGroup) -> list[ObjectCounts]:
-        """Append the rows of a group to its raw table and its bad records to load_rejects; within a transaction.
+    def read_from(self, uri: str, settings: dict[str, str]) -> None:
+        """Make the objects of the landing `uri` readable; `settings` is what the landing says of itself.
+
+        Raises:
+            ConfigurationError: the target cannot read from there.
+        """
+
+    def adopt(self, copy: Path) -> str:
+        """The address at which the target reads a rewritten object that lies in a local file.
+
+        The file, or what was made of it elsewhere, is needed until the group is published.
+        """
+
+    def statements(self, group: LoadGroup) -> list[str]:
+        """The statements that loading a group would send, without sending any."""
+
+    def stage(self, group: LoadGroup) -> Staged:
+        """Prepare a group outside of any transaction, so that what takes long holds no lock.
+
+        On Redshift the rows are copied into temporary tables and verified; DuckDB reads the files in `publish`.
+
+        Raises:
+            UnreadableAsIs: objects have to be rewritten first.
+            DataError: an object cannot be read at all.
+            WarehouseError: rows or files were lost on the way; the message names the files.
+        """
+
+    def begin_load(self, books: str) -> int:
+        """First in a transaction: let nobody else write the ledger until it ends; returns the load id to use.
+
+        Load ids become visible in their order, which is what the incremental models rely on.
+        """
+
+    def publish(self, staged: Staged, load_id: int) -> list[ObjectCounts]:
+        """Append the rows of a staged group to its raw table and its bad records to load_rejects; in a transaction.
 
         Raises:
             UnreadableAsIs: objects have to be rewritten first.
             DataError: an object cannot be read at all.
         """
+
+    def discard(self, staged: Staged) -> None:
+        """Drop what a staged group left behind, published or not; outside of a transaction."""
+
+    def another(self) -> Warehouse:
+        """A further connection to the same target, for another thread; closed by the caller."""
+
+    def reopen(self) -> None:
+        """Connect anew after a TransientError; what was staged is gone."""
 
     def close(self) -> None:
         """Release the connection."""

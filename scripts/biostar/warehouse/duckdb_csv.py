@@ -80,7 +80,7 @@ class _Read:
 
 
 def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
-    """Load the files of a group one after the other; see Warehouse.load_group."""
+    """Load the files of a group one after the other; see Warehouse.publish."""
     reads: list[_Read] = []
     broken: list[str] = []
     for number, file in enumerate(group.files):
@@ -105,16 +105,39 @@ def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[
     return counts
 
 
-def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> _Read | None:
+def load_statements(group: LoadGroup) -> list[str]:
+    """The statement for each file of a group as it is sent, with the bound values written out."""
+    written = {
+        "$load_id": str(group.load_id) if group.load_id else "<next load id>",
+        "$ingest_date": f"date '{group.ingest_date}'",
+        "$loaded_at": f"timestamp '{group.loaded_at}'",
+    }
+    statements = []
+    for number, file in enumerate(group.files):
+        statement = _insert(group, file, f"biostar_rejects_{number}")
+        path = _literal_path(file.address).replace("'", "''")
+        for name, value in {**written, "$address": f"'{path}'"}.items():
+            statement = statement.replace(name, value)
+        statements.append(statement)
+    return statements
+
+
+def _insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = ", ".join(quote_identifier(name) for _, name in taken)
     fields = ", ".join(f"f{position}" for position, _ in taken)
+    return (
+        f"insert into {quote_identifier(group.table.schema, group.table.name)}"
+        f" ({columns}, _load_id, _ingest_date, _loaded_at)"
+        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, file, rejects)}"
+    )
+
+
+def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> _Read | None:
     _forget(connection, rejects)
     try:
         inserted = connection.execute(
-            f"insert into {quote_identifier(group.table.schema, group.table.name)}"
-            f" ({columns}, _load_id, _ingest_date, _loaded_at)"
-            f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, file, rejects)}",
+            _insert(group, file, rejects),
             {
                 "address": _literal_path(file.address),
                 "load_id": group.load_id,

@@ -8,18 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from biostar.contracts import RawTable
 from biostar.errors import BiostarError, ConfigurationError, DataError, WarehouseError
 from biostar.project import duckdb_path
-from biostar.warehouse.base import LoadGroup, ObjectCounts
-from biostar.warehouse.duckdb_csv import load_group
+from biostar.warehouse.base import LoadGroup, ObjectCounts, Staged, insert_statement, next_load_id
+from biostar.warehouse.duckdb_csv import load_group, load_statements
 from biostar.warehouse.duckdb_dialect import DuckDBDialect
 
 DEFAULT_MEMORY = "2GB"
 DEFAULT_THREADS = "2"
+ROWS_PER_INSERT = 500
 
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB|%)?", re.IGNORECASE)
 
@@ -111,8 +115,15 @@ class DuckDBWarehouse:
         )
         return {str(table): frozenset(columns) for table, columns in rows}
 
-    def read_from(self, settings: dict[str, str]) -> None:
+    def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows of bound values to a declared table, many to a statement."""
+        for chunk in (rows[place : place + ROWS_PER_INSERT] for place in range(0, len(rows), ROWS_PER_INSERT)):
+            self.execute(insert_statement(table, columns, len(chunk)), [value for row in chunk for value in row])
+
+    def read_from(self, uri: str, settings: dict[str, str]) -> None:
         """Make objects in S3 readable through httpfs; credentials are bound values and kept in memory only."""
+        if not settings:
+            return
         from duckdb_extensions import import_extension
 
         with self._guarded():
@@ -122,10 +133,37 @@ class DuckDBWarehouse:
                 f"create or replace temporary secret landing (type s3, {names})", list(settings.values())
             )
 
-    def load_group(self, group: LoadGroup) -> list[ObjectCounts]:
+    def adopt(self, copy: Path) -> str:
+        """The path of the file, which is read where it lies."""
+        return str(copy)
+
+    def statements(self, group: LoadGroup) -> list[str]:
+        """The statements that loading a group would send."""
+        return load_statements(group)
+
+    def stage(self, group: LoadGroup) -> Staged:
+        """Nothing to prepare: `publish` reads the files."""
+        return Staged(group)
+
+    def begin_load(self, books: str) -> int:
+        """The next load id; nobody else has the file open."""
+        (row,) = self.query(next_load_id(books))
+        return int(row[0])
+
+    def publish(self, staged: Staged, load_id: int) -> list[ObjectCounts]:
         """Append the rows of a group to its raw table and its bad records to load_rejects."""
         with self._guarded():
-            return load_group(self._connection, group)
+            return load_group(self._connection, replace(staged.group, load_id=load_id))
+
+    def discard(self, staged: Staged) -> None:
+        """Nothing to drop."""
+
+    def another(self) -> DuckDBWarehouse:
+        """A further connection to the same file, within this process."""
+        return DuckDBWarehouse(self._connection.cursor(), self._path)
+
+    def reopen(self) -> None:
+        """Nothing to do: a file has no connection to lose."""
 
     def close(self) -> None:
         """Release the file."""
