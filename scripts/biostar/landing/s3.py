@@ -24,6 +24,39 @@ if TYPE_CHECKING:
 _DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 
 
+def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict[str, str]]:
+    """A client with the credentials that boto3 finds, and the same in the words of DuckDB's S3 secret.
+
+    Raises:
+        ConfigurationError: there are no credentials.
+    """
+    session = boto3.session.Session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise ConfigurationError(
+            f"there are no AWS credentials for '{uri}'",
+            undone="nothing was read or written",
+            next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role",
+        )
+    region = session.region_name or "us-east-1"
+    frozen = credentials.get_frozen_credentials()
+    settings = {"key_id": frozen.access_key or "", "secret": frozen.secret_key or "", "region": region}
+    if frozen.token:
+        settings["session_token"] = frozen.token
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    config = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+    if endpoint:
+        address = urlsplit(endpoint)
+        settings |= {
+            "endpoint": address.netloc + address.path.rstrip("/"),
+            "use_ssl": str(address.scheme == "https").lower(),
+            "url_style": "path",
+        }
+        config = config.merge(Config(s3={"addressing_style": "path"}))
+    client = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+    return client, settings
+
+
 class S3Landing:
     """Objects below a prefix of a bucket."""
 
@@ -45,30 +78,7 @@ class S3Landing:
             UsageError: the address names no bucket.
             ConfigurationError: there are no credentials.
         """
-        session = boto3.session.Session()
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise ConfigurationError(
-                f"there are no AWS credentials to read '{uri}' with",
-                undone="nothing was read",
-                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role",
-            )
-        region = session.region_name or "us-east-1"
-        frozen = credentials.get_frozen_credentials()
-        settings = {"key_id": frozen.access_key or "", "secret": frozen.secret_key or "", "region": region}
-        if frozen.token:
-            settings["session_token"] = frozen.token
-        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-        config = Config(retries={"mode": "standard", "max_attempts": 5})
-        if endpoint:
-            address = urlsplit(endpoint)
-            settings |= {
-                "endpoint": address.netloc + address.path.rstrip("/"),
-                "use_ssl": str(address.scheme == "https").lower(),
-                "url_style": "path",
-            }
-            config = config.merge(Config(s3={"addressing_style": "path"}))
-        client = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+        client, settings = connect_s3(uri, environment)
         return cls(uri, client, settings)
 
     def find(self, folder: str) -> Iterator[Found]:
