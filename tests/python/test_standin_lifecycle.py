@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,3 +197,22 @@ def test_the_package_needs_nothing_of_the_rest_of_the_project() -> None:
     }
     assert "biostar.standin.errors" in named
     assert [name for name in named if name.startswith("biostar") and not name.startswith("biostar.standin")] == []
+
+
+def test_it_ends_with_the_process_that_made_it_even_when_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from biostar.standin import Settings, StandIn\n"
+        "with StandIn(Settings(home=Path(sys.argv[1]), port=0)):\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"ready\n"
+    state = status(tmp_path / "s")
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    wait_until_gone(state["postgres_pid"])
+    wait_until_gone(state["pid"])
+    assert not status(tmp_path / "s")["running"]

@@ -32,11 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
     serving = verbs.add_parser("serve", help=argparse.SUPPRESS)
     serving.add_argument("--ready-fd", type=int, required=True)
     serving.add_argument("--fresh", action="store_true")
+    serving.add_argument("--owner-fd", type=int)
     chosen = parser.parse_args(arguments)
     if chosen.verb == "serve":
         from biostar.standin.server import serve
 
-        return serve(Settings.from_dict(json.load(sys.stdin)), os.fdopen(chosen.ready_fd, "w"), chosen.fresh)
+        settings = Settings.from_dict(json.load(sys.stdin))
+        return serve(settings, os.fdopen(chosen.ready_fd, "w"), chosen.fresh, chosen.owner_fd)
     try:
         if chosen.verb == "start":
             values = {key: value for key, value in vars(chosen).items() if key not in ("verb", "fresh")}

@@ -28,13 +28,14 @@ from biostar.standin.settings import Settings
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def start(settings: Settings, *, fresh: bool = False, timeout: float = 60) -> dict[str, Any]:
+def start(settings: Settings, *, fresh: bool = False, timeout: float = 60, owner: int | None = None) -> dict[str, Any]:
     """Start a stand-in in the background and return its state once it answers.
 
     Args:
         settings: where and how.
         fresh: delete the data of an earlier run first.
         timeout: seconds to wait.
+        owner: reading end of a pipe whose writing end the owner alone holds; when that closes, the stand-in ends.
 
     Raises:
         StandInError: it runs already, the port is in use, Postgres is missing or did not start.
@@ -54,11 +55,12 @@ def start(settings: Settings, *, fresh: bool = False, timeout: float = 60) -> di
     with (settings.home / "server.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", __package__ or "standin", "serve", "--ready-fd", str(writer)]
-            + (["--fresh"] if fresh else []),
+            + (["--fresh"] if fresh else [])
+            + (["--owner-fd", str(owner)] if owner is not None else []),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            pass_fds=[writer],
+            pass_fds=[writer] if owner is None else [writer, owner],
             start_new_session=True,
         )
     os.close(writer)
@@ -174,7 +176,8 @@ class StandIn:
         fresh: begin with an empty database.
         keep: leave the data when the block ends.
 
-    After entry, `connection` holds the keyword arguments of `redshift_connector.connect`.
+    After entry, `connection` holds the keyword arguments of `redshift_connector.connect`. The stand-in ends with the
+    process that made it, also when that is killed.
     """
 
     def __init__(self, settings: Settings, *, fresh: bool = True, keep: bool = False) -> None:
@@ -182,9 +185,17 @@ class StandIn:
         self.state: dict[str, Any] = {}
         self._fresh = fresh
         self._keep = keep
+        self._hold: int | None = None
 
     def __enter__(self) -> StandIn:
-        self.state = start(self.settings, fresh=self._fresh)
+        owner, self._hold = os.pipe()
+        try:
+            self.state = start(self.settings, fresh=self._fresh, owner=owner)
+        except BaseException:
+            os.close(self._hold)
+            raise
+        finally:
+            os.close(owner)
         self.settings = replace(self.settings, port=int(self.state["port"]))
         return self
 
@@ -192,6 +203,8 @@ class StandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stop(self.settings.home, remove=not self._keep)
+        if self._hold is not None:
+            os.close(self._hold)
 
     @property
     def connection(self) -> dict[str, Any]:

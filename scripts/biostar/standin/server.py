@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import select
 import signal
 import socket
 import ssl
@@ -124,8 +125,8 @@ def prepare(postgres: Postgres, settings: Settings, made: bool) -> None:
             )
 
 
-def serve(settings: Settings, ready: IO[str], fresh: bool) -> int:
-    """Run until SIGTERM or SIGINT; the readiness, or why not, is written to `ready` as JSON."""
+def serve(settings: Settings, ready: IO[str], fresh: bool, owner: int | None = None) -> int:
+    """Run until SIGTERM or SIGINT, or until the pipe `owner` closes; `ready` is told, as JSON, when it answers."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -158,7 +159,7 @@ def serve(settings: Settings, ready: IO[str], fresh: bool) -> int:
                     write_state(settings.home, state)
                     with ready:
                         json.dump({"running": True, **state}, ready)
-                    _accept(server, listener, stop)
+                    _accept(server, listener, stop, owner)
             finally:
                 if postgres is not None:
                     postgres.stop()
@@ -193,13 +194,15 @@ def _state(settings: Settings, postgres: Postgres, port: int, seconds: float) ->
     }
 
 
-def _accept(server: Server, listener: socket.socket, stop: threading.Event) -> None:
+def _accept(server: Server, listener: socket.socket, stop: threading.Event, owner: int | None) -> None:
     listener.settimeout(0.2)
     while not stop.is_set():
         if not server.postgres.alive():
             raise StandInError(f"postgres ended; see '{server.postgres.log}'", retryable=True)
         idle = server.settings.idle_exit_seconds
         if idle and not server.sessions and time.monotonic() - server.last_seen > idle:
+            return
+        if owner is not None and select.select([owner], [], [], 0)[0]:
             return
         try:
             sock, _ = listener.accept()
