@@ -144,12 +144,12 @@ class Recorder:
 
     def _columns_of(self, node: dict[str, Any]) -> list[dict[str, Any]]:
         """The declared columns; of a snapshot those of the relation that it watches, and dbt's own."""
-        declared = list(node["columns"].values())
+        declared = node["columns"].values()
         if node["resource_type"] != "snapshot":
-            return declared
-        for parent in node["depends_on"]["nodes"]:
-            declared += (self.manifest["nodes"].get(parent) or {"columns": {}})["columns"].values()
-        return [*declared, *_SNAPSHOT_COLUMNS]
+            return list(declared)
+        parents = (self.manifest["nodes"].get(parent) or {"columns": {}} for parent in node["depends_on"]["nodes"])
+        watched = [column for parent in parents for column in parent["columns"].values()]
+        return list({column["name"]: column for column in [*watched, *declared, *_SNAPSHOT_COLUMNS]}.values())
 
     def _describe(self, node_id: str, sql: str) -> Description:
         """Names and types of an empty query: its casts, else what the model's contract declares."""
