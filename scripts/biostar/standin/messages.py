@@ -25,6 +25,11 @@ _WORDS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     ),
     (re.compile(r"^numeric field overflow"), "Numeric data overflow (result precision)", "22003"),
     (re.compile(r"^(?:smallint|integer|bigint) out of range"), "Value out of range for {0}", "22003"),
+    (
+        re.compile(r"^MERGE command cannot affect row a second time"),
+        "Found multiple matches to update the same tuple.",
+        "21000",
+    ),
     (re.compile(r"^division by zero"), "Divide by zero error", "22012"),
     (re.compile(r'^null value in column "([^"]+)"'), "Cannot insert a NULL value into column {1}", "23502"),
     (

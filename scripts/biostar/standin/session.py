@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import re
 import secrets
 import socket
 import struct
@@ -20,6 +21,7 @@ from biostar.standin import messages
 from biostar.standin.errors import Refused, SqlError
 from biostar.standin.inference import typed_query
 from biostar.standin.postgres import last_line
+from biostar.standin.rewrite.expressions import COLUMNS, ColumnsNeeded
 from biostar.standin.rewrite.plan import Plan, split_statements
 from biostar.standin.rewrite.statements import plan_statement
 from biostar.standin.rewrite.tokens import LONG_NAMES, without_parameters
@@ -71,6 +73,10 @@ TYPE_OIDS = {
 """Types of the embedded server that Redshift's driver does not know, and what Redshift sends in their place."""
 
 VARBYTE = 6551
+SUPER = 4000
+_BLANKS_OF_JSON = re.compile(rb'("(?:[^"\\]|\\.)*")|\s+')
+"""A text within a JSON value, which stays as it is, or the blanks between its parts."""
+
 NO_PARAMETERS = struct.pack("!h", 0)
 
 
@@ -266,7 +272,14 @@ class Session:
 
     def plan(self, sql: str) -> Plan:
         """Plan a statement, after the gate (when there is one) has let it through."""
-        plan = plan_statement(sql)
+        try:
+            plan = plan_statement(sql)
+        except ColumnsNeeded:
+            asking = COLUMNS.set(lambda query: [column.name for column in self.backend.describe(query)])
+            try:
+                plan = plan_statement.__wrapped__(sql)
+            finally:
+                COLUMNS.reset(asking)
         if self.server.gate is not None and not plan.catalog_only:
             refusal = self.server.gate(without_parameters(sql))
             if refusal is not None:
@@ -359,13 +372,13 @@ class Session:
                 self.backend.run(sql)
             portal.started = True
         self.backend.send(b"E", text(name) + limit)
-        as_they_are = all(column.type_oid != VARBYTE for column in portal.columns)
+        as_they_are = all(column.type_oid not in (VARBYTE, SUPER) for column in portal.columns)
         while True:
             if as_they_are:
                 self.client.put_raw(self.backend.stream.rows())
             kind, told = self.backend.next_frame()
             if kind == b"D":
-                self.client.put(kind, _varbyte_as_hex(told, portal.columns))
+                self.client.put(kind, _as_redshift_writes(told, portal.columns))
                 continue
             if kind in (b"G", b"H", b"W"):
                 raise SqlError("COPY from or to the client is not supported", "0A000")
@@ -492,14 +505,16 @@ def remap(columns: list[Column]) -> list[Column]:
     ]
 
 
-def _varbyte_as_hex(row: bytes, columns: list[Column]) -> bytes:
-    """A row whose VARBYTE values are hexadecimal digits without Postgres's prefix."""
-    places = [at for at, column in enumerate(columns) if column.type_oid == VARBYTE]
-    if not places:
-        return row
+def _as_redshift_writes(row: bytes, columns: list[Column]) -> bytes:
+    """A row whose VARBYTE values are hexadecimal digits without a prefix, and whose SUPER values have no blanks between
+    their parts."""
     values = parse_row(row)
-    for at in places:
+    for at, column in enumerate(columns):
         value = values[at]
-        if value is not None and value.startswith(b"\\x"):
+        if value is None:
+            continue
+        if column.type_oid == VARBYTE and value.startswith(b"\\x"):
             values[at] = value[2:]
+        elif column.type_oid == SUPER:
+            values[at] = _BLANKS_OF_JSON.sub(lambda found: found[1] or b"", value)
     return build_row(values)

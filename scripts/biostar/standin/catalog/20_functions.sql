@@ -3,6 +3,18 @@
 
 create function standin.nothing() returns void language sql as 'select null::void';
 
+create function standin.explain(query text) returns setof text language plpgsql as $$
+begin
+    return next 'Not a plan of Amazon Redshift: how the stand-in''s embedded Postgres would run its own form of it';
+    return query execute 'explain (costs off) ' || query;
+end$$;
+create function standin.check_one_match(matches bigint) returns void language plpgsql as $$
+begin
+    if matches > 1 then
+        raise exception 'Found multiple matches to update the same tuple.' using errcode = '21000';
+    end if;
+end$$;
+
 -- text --------------------------------------------------------------------------------------------------------------
 
 -- The length of a type counts bytes. An explicit cast cuts at a whole character; anything else is an error, unless
@@ -102,14 +114,6 @@ begin
     end if;
     return case when negative then -result else result end::bigint;
 end$$;
-
-create function pg_catalog.sha2(text, integer) returns text language sql immutable strict as $$
-    select case $2
-        when 224 then encode(sha224(convert_to($1, 'UTF8')), 'hex')
-        when 384 then encode(sha384(convert_to($1, 'UTF8')), 'hex')
-        when 512 then encode(sha512(convert_to($1, 'UTF8')), 'hex')
-        else encode(sha256(convert_to($1, 'UTF8')), 'hex')
-    end$$;
 
 -- numbers -----------------------------------------------------------------------------------------------------------
 
@@ -283,30 +287,95 @@ create aggregate pg_catalog.avg(bigint)
     (sfunc = standin.add_to_mean, stype = bigint[], initcond = '{0,0}', finalfunc = standin.mean);
 create aggregate pg_catalog.sum(bigint) (sfunc = int8pl, stype = bigint);
 
-create function standin.keep_numeric(numeric[], numeric) returns numeric[] language sql immutable
-as 'select case when $2 is null then $1 else array_append($1, $2) end';
-create function standin.keep_float(double precision[], double precision) returns double precision[]
-language sql immutable as 'select case when $2 is null then $1 else array_append($1, $2) end';
-create function standin.middle(numeric[]) returns numeric language sql immutable strict as $$
-    select avg(v) from (
-        select v, row_number() over (order by v) as n, count(*) over () as c from unnest($1) as t(v)
-    ) as ranked where n in ((c + 1) / 2, (c + 2) / 2)$$;
-create function standin.middle(double precision[]) returns double precision language sql immutable strict as $$
-    select avg(v) from (
-        select v, row_number() over (order by v) as n, count(*) over () as c from unnest($1) as t(v)
-    ) as ranked where n in ((c + 1) / 2, (c + 2) / 2)$$;
-create aggregate pg_catalog.median(numeric)
-    (sfunc = standin.keep_numeric, stype = numeric[], initcond = '{}', finalfunc = standin.middle);
-create aggregate pg_catalog.median(double precision)
-    (sfunc = standin.keep_float, stype = double precision[], initcond = '{}', finalfunc = standin.middle);
-create function standin.keep_integer(numeric[], bigint) returns numeric[] language sql immutable
-as 'select case when $2 is null then $1 else array_append($1, $2::numeric) end';
-create function standin.keep_integer(numeric[], integer) returns numeric[] language sql immutable
-as 'select case when $2 is null then $1 else array_append($1, $2::numeric) end';
-create aggregate pg_catalog.median(bigint)
-    (sfunc = standin.keep_integer, stype = numeric[], initcond = '{}', finalfunc = standin.middle);
-create aggregate pg_catalog.median(integer)
-    (sfunc = standin.keep_integer, stype = numeric[], initcond = '{}', finalfunc = standin.middle);
+-- The mean of decimals is cut at the scale of its argument, not rounded: 8.15 by 3 is 2.71 in the examples of
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_FROM_clause-pivot-unpivot-examples.html. The scale of the sum is the
+-- largest of its parts. The aggregate keeps its number, by which the types of results are found.
+create function standin.add_decimal(numeric[], numeric) returns numeric[] language sql immutable strict
+as 'select array[$1[1] + 1, $1[2] + $2]';
+create function standin.mean_decimal(numeric[]) returns numeric language sql immutable strict
+as 'select case when $1[1] > 0 then trunc($1[2] / $1[1], scale($1[2])) end';
+update pg_catalog.pg_aggregate set
+    aggtransfn = 'standin.add_decimal'::regproc, aggfinalfn = 'standin.mean_decimal'::regproc,
+    aggtranstype = 'numeric[]'::regtype, agginitval = '{0,0}', aggtransspace = 0,
+    aggcombinefn = 0, aggserialfn = 0, aggdeserialfn = 0,
+    aggmtransfn = 0, aggminvtransfn = 0, aggmfinalfn = 0, aggmtranstype = 0, aggmtransspace = 0
+where aggfnoid = 'pg_catalog.avg(numeric)'::regprocedure;
+
+-- Values in order; MEDIAN and the percentiles pick from them. A window computes them once for each partition.
+create function standin.in_order(anycompatiblearray) returns anycompatiblearray language sql immutable strict
+as 'select array(select v from unnest($1) as t(v) where v is not null order by v)';
+create aggregate standin.ordered(anycompatible)
+    (sfunc = array_append, stype = anycompatiblearray, initcond = '{}', finalfunc = standin.in_order);
+
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_WF_PERCENTILE_CONT.html: the row is 1 + share * (n - 1); between two
+-- rows the value lies on the line between them. The types that come out: r_MEDIAN.html, r_WF_PERCENTILE_DISC.html.
+do $do$
+declare
+    kind text;
+    result text;
+    value text;
+begin
+    foreach kind in array array['smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'date',
+        'timestamp', 'timestamptz'] loop
+        result := case when kind in ('smallint', 'integer', 'bigint') then 'numeric'
+            when kind = 'real' then 'double precision' else kind end;
+        value := case
+            when kind in ('date', 'timestamp', 'timestamptz')
+                then '$1[low] + (($1[high] - $1[low])' || case kind when 'date' then '::integer' else '' end || ' * part)'
+                || case kind when 'date' then '::integer' else '' end
+            when result = 'numeric' then '(1 - part) * $1[low] + part * $1[high]'
+            else '(1 - part::double precision) * $1[low] + part::double precision * $1[high]'
+        end;
+        if kind in ('timestamp', 'timestamptz') then
+            value := replace(value, '* part', '* part::double precision');
+        end if;
+        execute format(
+            'create function standin.percentile_cont(%s[], share numeric, down boolean) returns %s '
+            || 'language sql immutable strict as $f$select %s from ('
+            || '    select floor(at)::integer as low, ceil(at)::integer as high, at - floor(at) as part from ('
+            || '        select 1 + (case when down then 1 - share else share end) * (cardinality($1) - 1) as at'
+            || '    ) as p where cardinality($1) > 0) as q$f$', kind, result, value
+        );
+        execute format(
+            'create function standin.middle(%s[]) returns %s language sql immutable strict '
+            || 'as $f$select standin.percentile_cont(standin.in_order($1), 0.5, false)$f$', kind, result
+        );
+        execute format(
+            'create aggregate pg_catalog.median(%s) '
+            || '(sfunc = array_append, stype = %s[], initcond = ''{}'', finalfunc = standin.middle)', kind, kind
+        );
+    end loop;
+end$do$;
+-- The first value whose share of the rows up to it is not below the one asked for.
+create function standin.percentile_disc(anyarray, share numeric, down boolean) returns anyelement
+language sql immutable strict as $$
+    select $1[case
+        when down then cardinality($1) + 1 - greatest(1, ceil(share * cardinality($1)))
+        else greatest(1, ceil(share * cardinality($1)))
+    end::integer]$$;
+
+-- LISTAGG leaves out nulls and empty texts, keeps the first of equal ones when DISTINCT, and has a limit:
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_WF_LISTAGG.html
+create function standin.listed(text) returns text language sql immutable strict
+as 'select case when octet_length($1) > 0 then $1 end';
+create function standin.list_limit(value text) returns varchar language plpgsql immutable strict as $$
+begin
+    if octet_length(value) > 65535 then
+        raise exception 'Result size exceeds LISTAGG limit' using errcode = '22001';
+    end if;
+    return value;
+end$$;
+create function standin.list_once(text[], text, text) returns text[] language sql immutable as $$
+    select case
+        when octet_length($2) > 0 and not coalesce($2 = any ($1[2:]), false) then array_append(
+            case when cardinality($1) = 0 then array[coalesce($3, '')] else $1 end, $2
+        )
+        else $1
+    end$$;
+create function standin.list_of(text[]) returns text language sql immutable
+as 'select array_to_string($1[2:], $1[1]) where cardinality($1) > 1';
+create aggregate standin.list_distinct(text, text)
+    (sfunc = standin.list_once, stype = text[], initcond = '{}', finalfunc = standin.list_of);
 
 create function standin.newest(anyelement, anyelement) returns anyelement language sql immutable
 as 'select coalesce($2, $1)';
@@ -374,15 +443,6 @@ create function pg_catalog.json_parse(text) returns standin.super language sql i
 as 'select standin.json_of($1, false)::standin.super';
 create function pg_catalog.can_json_parse(text) returns boolean language sql immutable strict
 as 'select standin.json_or_null($1) is not null';
-create function pg_catalog.json_serialize(jsonb) returns varchar language sql immutable strict
-as $$select replace(replace($1::text, '": ', '":'), ', "', ',"')::varchar$$;
-create function pg_catalog.json_typeof(jsonb) returns varchar language sql immutable strict
-as 'select jsonb_typeof($1)::varchar';
-create function pg_catalog.super_array(variadic "any") returns standin.super language internal stable
-as 'jsonb_build_array';
-create function pg_catalog.get_array_length(jsonb) returns integer language sql immutable strict
-as $$select case when jsonb_typeof($1) = 'array' then jsonb_array_length($1) end$$;
-
 -- loads -------------------------------------------------------------------------------------------------------------
 
 create function pg_catalog.pg_last_copy_id() returns bigint language sql stable

@@ -131,6 +131,14 @@ create function pg_catalog.pg_get_late_binding_view_cols() returns setof record 
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where l.broken is null$$;
 
+create function pg_catalog.pg_get_cols(relation text) returns setof record language sql stable as $$
+    select n.nspname, c.relname, a.attname, standin.type_name(a.atttypid, a.atttypmod)::varchar, a.attnum::integer
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.oid = relation::regclass
+    order by a.attnum$$;
+
 create view standin.relation_kind as
 select
     r.*,

@@ -254,7 +254,8 @@ class Load:
     def _stage_value(self, n: int, column: TargetColumn) -> str:
         name = f"c{n}"
         if column.kind in _CHARACTER:
-            return f"nullif({name}, '')" if self.options.has("emptyasnull") else name
+            # not `nullif`: blanks are not empty, though they compare as equal
+            return f"case when octet_length({name}) > 0 then {name} end" if self.options.has("emptyasnull") else name
         if self.options.format == "parquet":
             return f"cast({name} as {_sql_type(column)})"
         bare = f"nullif(trim({name}), '')"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cached_property
 
 from biostar.standin.errors import Refused
-from biostar.standin.rewrite.names import LEADER_FUNCTIONS, REFUSED_FUNCTIONS
+from biostar.standin.rewrite import aggregates
+from biostar.standin.rewrite.names import LEADER_FUNCTIONS, NOT_HERE, NOT_HERE_PREFIXES, REFUSED_FUNCTIONS
+from biostar.standin.rewrite.parameters import POSTGRES_PARAMETERS, REDSHIFT_PARAMETERS
+from biostar.standin.rewrite.rotation import Rotation, find_rotations, rotate
 from biostar.standin.rewrite.tokens import Tokens, name_value, shorten, string_value, tokenize
 from biostar.standin.rewrite.typenames import read_type
 
@@ -63,6 +68,14 @@ _SET_OPERATORS = ("union", "intersect", "except", "minus")
 _CLAUSE_ENDS = ("order", "limit", "offset", *_SET_OPERATORS)
 
 
+class ColumnsNeeded(Exception):
+    """The columns of a relation must be known to rewrite the statement."""
+
+
+COLUMNS: ContextVar[Callable[[str], list[str]] | None] = ContextVar("COLUMNS", default=None)
+"""How to ask for the names of a query's columns, while a session plans a statement that needs them."""
+
+
 class Emitter:
     """Writes a range of tokens again, with the rules applied.
 
@@ -87,10 +100,14 @@ class Emitter:
         """The whole statement."""
         return self.emit(0, len(self.tokens.items))
 
+    @cached_property
+    def _rotations(self) -> dict[int, Rotation]:
+        return find_rotations(self.tokens)
+
     def emit(self, start: int, end: int) -> str:
         """The tokens from `start` to `end` (excluded)."""
-        qualify = self._top_level(start, end, "qualify")
-        if qualify is not None and self._top_level(start, qualify, "from") is not None:
+        qualify = self.top_level(start, end, "qualify")
+        if qualify is not None and self.top_level(start, qualify, "from") is not None:
             return self._qualify(start, qualify, end)
         pieces: list[str] = []
         limit = ""
@@ -100,7 +117,10 @@ class Emitter:
         while at < end:
             token = items[at]
             pieces.append(self.tokens.source[written : token.at])
-            if token.kind == "word" and token.low == "select":
+            rotation = self._rotations.get(at)
+            if rotation is not None and rotation.at < end:
+                text, after = rotate(self, rotation)
+            elif token.kind == "word" and token.low == "select":
                 text, after, top = self._select(at, end)
                 limit = top or limit
             else:
@@ -148,6 +168,8 @@ class Emitter:
                     "42883",
                     hint="the manual lists it as unsupported, leader-node only, or does not know it",
                 )
+            if word in NOT_HERE or word.startswith(NOT_HERE_PREFIXES):
+                raise Refused(f"Redshift has the function {word}(); the stand-in does not know it", "0A000")
             if word in LEADER_FUNCTIONS and not self.catalog and self._reads_tables():
                 raise Refused(
                     f'Specified types or functions (one per INFO message) not supported on Redshift tables: "{word}"',
@@ -174,7 +196,7 @@ class Emitter:
             place += 1
         if tokens.low(place) == "top" and tokens.items[place + 1].kind in ("number", "param"):
             for word in _SET_OPERATORS:
-                if self._top_level(place, end, word) is not None:
+                if self.top_level(place, end, word) is not None:
                     raise Refused("TOP in a set operation is not known to the stand-in", "0A000", hint="use LIMIT")
             number, after = tokens.items[place + 1].text, place + 2
             kept = tokens.low(after) if tokens.low(after) in ("distinct", "all") else ""
@@ -186,7 +208,7 @@ class Emitter:
             raise Refused("SELECT DISTINCT ON is not supported", "0A000", hint="use row_number() and a filter")
         return tokens.items[at].text, at + 1, ""
 
-    def _top_level(self, start: int, end: int, word: str) -> int | None:
+    def top_level(self, start: int, end: int, word: str) -> int | None:
         """The first place of a word between two tokens, outside of brackets within them."""
         at = start
         while at < end:
@@ -200,29 +222,59 @@ class Emitter:
 
     def _qualify(self, start: int, at: int, end: int) -> str:
         """`select … from … qualify c` as a filter around the query; window functions of `c` become a column."""
-        select = self._top_level(start, at, "select")
-        source = self._top_level(start, at, "from")
-        ends = [place for word in _CLAUSE_ENDS if (place := self._top_level(at, end, word)) is not None]
+        select = self.top_level(start, at, "select")
+        source = self.top_level(start, at, "from")
+        ends = [place for word in _CLAUSE_ENDS if (place := self.top_level(at, end, word)) is not None]
         stop = min(ends, default=end)
         if select is None or source is None or (ends and self.tokens.low(stop) in _SET_OPERATORS):
             raise Refused("QUALIFY in a set operation is not known to the stand-in", "0A000", hint="use a subquery")
         first = select + 2 if self.tokens.low(select + 1) in ("distinct", "all") else select + 1
-        names = [self._output_name(*piece) for piece in self.split(first, source)]
-        outer = ", ".join('"' + name + '"' for name in names)
         before, body = self.emit(start, select), self.emit(select, source)
         rest, condition, tail = self.emit(source, at), self.emit(at + 1, stop), self.emit(stop, end)
+        names = [self._output_name(*piece) for piece in self.split(first, source)]
+        if None in names:
+            names = [*self.columns(f"{body} {rest}", select)]
+        outer = ", ".join('"' + (name or "").replace('"', '""') + '"' for name in names)
         if any(token.low == "over" for token in self.tokens.items[at:stop]):
             inner = f"{body}, ({condition}) as standin_qualify {rest}"
             return f"{before} select {outer} from ({inner}) as standin_q where standin_qualify {tail}"
         return f"{before} select {outer} from ({body} {rest}) as standin_q where {condition} {tail}"
 
-    def _output_name(self, start: int, end: int) -> str:
+    def _output_name(self, start: int, end: int) -> str | None:
+        """The name of an output column as far as the text tells it."""
         last = self.tokens.items[end - 1]
-        if last.text == "*":
-            raise Refused("QUALIFY with * is not known to the stand-in", "0A000", hint="name the columns")
-        if last.kind in ("word", "quoted") and (end - start == 1 or self.tokens.low(end - 2) in ("as", ".", ")")):
+        if last.kind in ("word", "quoted") and (end - start == 1 or self.tokens.low(end - 2) in ("as", ".")):
             return name_value(last)
-        raise Refused("QUALIFY needs a name for each column in the stand-in", "0A000", hint="write `as name`")
+        return None
+
+    def columns(self, query: str, at: int) -> list[str]:
+        """The names of the columns of a query that stands at a token, with the WITH clauses that it can see."""
+        ask = COLUMNS.get()
+        if ask is None:
+            raise ColumnsNeeded
+        return ask(self._visible(at) + query)
+
+    def _visible(self, at: int) -> str:
+        tokens = self.tokens
+        opened = [place + 1 for place, close in tokens.match.items() if place < at < close]
+        known: dict[str, str] = {}
+        recursive = ""
+        for start in [0, *sorted(opened)]:
+            place = self.top_level(start, at, "with")
+            if place is None:
+                continue
+            if tokens.low(place + 1) == "recursive":
+                place, recursive = place + 1, "recursive "
+            while True:
+                name = place + 1
+                body = tokens.match[name + 1] + 2 if tokens.low(name + 1) == "(" else name + 2
+                if tokens.low(body - 1) != "as" or tokens.low(body) != "(" or tokens.match[body] >= at:
+                    break
+                place = tokens.match[body] + 1
+                known[name_value(tokens.items[name])] = self.emit(name, place)
+                if tokens.low(place) != ",":
+                    break
+        return f"with {recursive}{', '.join(known.values())} " if known else ""
 
     # arguments ------------------------------------------------------------------------------------------------
 
@@ -311,7 +363,7 @@ def _extract(emitter: Emitter, at: int) -> tuple[str, int]:
 
 def _cast(emitter: Emitter, at: int) -> tuple[str, int]:
     tokens, close = emitter.tokens, emitter.tokens.match[at + 1]
-    middle = emitter._top_level(at + 2, close, "as")
+    middle = emitter.top_level(at + 2, close, "as")
     if middle is None:
         raise Refused('syntax error at or near ")"', "42601")
     name, after = read_type(tokens, middle + 1, catalog=emitter.catalog)
@@ -356,77 +408,19 @@ def _decode(emitter: Emitter, at: int) -> tuple[str, int]:
     return f"(case {branches}{default} end)", after
 
 
-def _listagg(emitter: Emitter, at: int) -> tuple[str, int]:
-    tokens = emitter.tokens
-    ranges, after = emitter.arguments(at)
-    first, last = ranges[0]
-    distinct = tokens.low(first) == "distinct"
-    value = f"({emitter.emit(first + 1 if distinct else first, last).strip()})::text"
-    separator = emitter.emit(*ranges[1]).strip() if len(ranges) > 1 else "''"
-    order = ""
-    if tokens.words(after, "within", "group"):
-        close = tokens.match[after + 2]
-        order = emitter.emit(after + 3, close).strip()
-        after = close + 1
-        if distinct:
-            plain = tokens.text(first + 1, last).lower()
-            by = order.lower().removeprefix("order by").strip()
-            if by.removesuffix(" desc").removesuffix(" asc").strip() != plain.strip():
-                raise Refused(
-                    "LISTAGG(DISTINCT x) ordered by something else than x is not known to the stand-in", "0A000"
-                )
-            order = f"order by {value}" + (" desc" if by.endswith(" desc") else "")
-    if tokens.low(after) == "over":
-        raise Refused("LISTAGG as a window function is not known to the stand-in", "0A000")
-    head = "distinct " if distinct else ""
-    return f"cast(pg_catalog.string_agg({head}{value}, {separator} {order}) as varchar(65535))", after
-
-
-def _ratio_to_report(emitter: Emitter, at: int) -> tuple[str, int]:
-    (value,), after = emitter.written(at, (1, 1))
-    tokens = emitter.tokens
-    if tokens.low(after) != "over":
-        raise Refused("RATIO_TO_REPORT needs an OVER clause", "42601")
-    close = tokens.match[after + 1]
-    window = emitter.emit(after + 2, close)
-    share = f"cast({value} as double precision)"
-    return f"({share} / nullif(sum({share}) over ({window}), 0))", close + 1
-
-
-def _percentile(emitter: Emitter, at: int) -> tuple[str, int]:
-    tokens = emitter.tokens
-    texts, after = emitter.written(at, (1, 1))
-    if tokens.words(after, "within", "group"):
-        close = tokens.match[after + 2]
-        inner = emitter.emit(after + 3, close)
-        after = close + 1
-        if tokens.low(after) == "over":
-            raise Refused(f"{tokens.low(at).upper()} as a window function is not known to the stand-in", "0A000")
-        return f"{tokens.low(at)}({texts[0]}) within group ({inner})", after
-    return f"{tokens.low(at)}({texts[0]})", after
-
-
-def _edge_value(emitter: Emitter, at: int) -> tuple[str, int]:
-    """`first_value(x ignore nulls)` and `last_value(…) ignore nulls`."""
-    tokens, close = emitter.tokens, emitter.tokens.match[at + 1]
-    inside = tokens.words(close - 2, "ignore", "nulls") or tokens.words(close - 2, "respect", "nulls")
-    outside = tokens.words(close + 1, "ignore", "nulls") or tokens.words(close + 1, "respect", "nulls")
-    ignoring = tokens.low(close - 2 if inside else close + 1) == "ignore"
-    value = emitter.emit(at + 2, close - 2 if inside else close).strip()
-    after = close + 3 if outside else close + 1
-    name = tokens.low(at)
-    if ignoring:
-        name = "standin.first_known" if name == "first_value" else "standin.last_known"
-    return f"{name}({value})", after
-
-
-def _neighbour(emitter: Emitter, at: int) -> tuple[str, int]:
+def _setting(emitter: Emitter, at: int) -> tuple[str, int]:
+    """`current_setting` and `set_config`: Redshift's own parameters are kept under a name of the stand-in's."""
     texts, after = emitter.written(at, (1, 3))
-    if emitter.tokens.words(after, "ignore", "nulls"):
-        raise Refused(f"{emitter.tokens.low(at).upper()} with IGNORE NULLS is not known to the stand-in", "0A000")
-    if emitter.tokens.words(after, "respect", "nulls"):
-        after += 2
-    return f"{emitter.tokens.low(at)}({', '.join(texts)})", after
+    token = emitter.tokens.items[at + 2]
+    name = string_value(token).lower() if token.kind == "string" else ""
+    function = emitter.tokens.low(at)
+    if emitter.catalog or name in POSTGRES_PARAMETERS:
+        return f"pg_catalog.{function}({', '.join(texts)})", after
+    if name not in REDSHIFT_PARAMETERS:
+        raise Refused(f'unrecognized configuration parameter "{name}"', "42704")
+    if function == "set_config":
+        return f"pg_catalog.set_config('standin.{name}', {', '.join(texts[1:])})", after
+    return f"coalesce(pg_catalog.current_setting('standin.{name}', true), '')", after
 
 
 def _renamed(name: str) -> Rule:
@@ -451,14 +445,21 @@ FUNCTIONS: dict[str, Rule] = {
     "nvl": _renamed("coalesce"),
     "nvl2": _nvl2,
     "decode": _decode,
-    "listagg": _listagg,
-    "ratio_to_report": _ratio_to_report,
-    "percentile_cont": _percentile,
-    "percentile_disc": _percentile,
-    "first_value": _edge_value,
-    "last_value": _edge_value,
-    "lag": _neighbour,
-    "lead": _neighbour,
+    "listagg": aggregates.listagg,
+    "ratio_to_report": aggregates.ratio_to_report,
+    "percentile_cont": aggregates.percentile,
+    "percentile_disc": aggregates.percentile,
+    "first_value": aggregates.edge_value,
+    "last_value": aggregates.edge_value,
+    "lag": aggregates.neighbour,
+    "lead": aggregates.neighbour,
+    "hll": aggregates.hll,
+    "grouping_id": _renamed("grouping"),
+    "bpcharcmp": _renamed("standin.compare_bytes"),
+    "bttext_pattern_cmp": _renamed("standin.compare_bytes"),
+    "current_setting": _setting,
+    "set_config": _setting,
+    "object": _renamed("pg_catalog.super_object"),
     "pg_last_copy_id": _renamed("pg_catalog.pg_last_copy_id"),
     "array": _renamed("pg_catalog.super_array"),
     "len": _renamed("length"),
@@ -523,15 +524,10 @@ _WORDS: dict[str, WordRule] = {
         "IS DISTINCT FROM is not supported",
         "compare, and test both sides for null",
     ),
-    "pivot": _refuse_if(
-        lambda e, at: e.tokens.low(at + 1) == "(" and e.tokens.low(at - 1) not in ("as", ",", "select"),
-        "PIVOT is not known to the stand-in",
-        "aggregate with case",
-    ),
     "unpivot": _refuse_if(
-        lambda e, at: e.tokens.low(at + 1) in ("(", "include", "exclude"),
-        "UNPIVOT is not known to the stand-in",
-        "use union all",
+        lambda e, at: e.tokens.items[at + 1 : at + 2] != () and e.tokens.low(at - 1) in ("from", ",", "join"),
+        "UNPIVOT of an object is not known to the stand-in",
+        "take its attributes by name",
     ),
 }
 

@@ -11,7 +11,7 @@ from biostar.standin.rewrite.definitions import read_name, sql_name
 from biostar.standin.rewrite.expressions import Emitter
 from biostar.standin.rewrite.plan import Plan
 from biostar.standin.rewrite.tokens import Tokens, tokenize
-from biostar.standin.wire import literal
+from biostar.standin.wire import identifier, literal
 
 MAX_STATEMENT = 16 * 1024 * 1024
 """Bytes of a statement, as the manual's limits say."""
@@ -58,7 +58,7 @@ def is_catalog_query(tokens: Tokens) -> bool:
 def _query(tokens: Tokens) -> Plan:
     catalog = is_catalog_query(tokens)
     emitter = Emitter(tokens, catalog=catalog, substitutions=relations.catalog_substitutions(tokens, catalog))
-    into = emitter._top_level(0, len(tokens.items), "into")
+    into = emitter.top_level(0, len(tokens.items), "into")
     sql = emitter.all()
     locking = tokens.words(len(tokens.items) - 2, "for", "update")
     typed = "" if catalog or into or locking else sql
@@ -78,9 +78,42 @@ def _change(tokens: Tokens) -> Plan:
 
 
 def _merge(tokens: Tokens) -> Plan:
-    if tokens.words(len(tokens.items) - 2, "remove", "duplicates"):
-        raise Refused("MERGE … REMOVE DUPLICATES is not known to the stand-in", "0A000")
-    return Plan("merge", Emitter(tokens).all())
+    end = len(tokens.items) - 2
+    if not tokens.words(end, "remove", "duplicates"):
+        return Plan("merge", Emitter(tokens).all())
+    # https://docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html, simplified mode: rows of the target that match a row
+    # of the source give way to it, and rows of the source that match none are added
+    emitter = Emitter(tokens)
+    parts, at = read_name(tokens, 2)
+    target = sql_name(parts)
+    on = emitter.top_level(at, end, "on")
+    if tokens.low(at) != "using" or on is None:
+        raise Refused(f'syntax error at or near "{tokens.low(at)}"', "42601")
+    source, condition = emitter.emit(at + 1, on).strip(), emitter.emit(on + 1, end).strip()
+    alias = f" as {identifier(parts[-1])}" if len(parts) > 1 else ""
+    check = (
+        f"select standin.check_one_match(count(*)) from {target}{alias} join {source} on {condition} "
+        f"group by {identifier(parts[-1])}.ctid having count(*) > 1 limit 1"
+    )
+    sql = (
+        f"with standin_gone as (delete from {target}{alias} using {source} where {condition}) "
+        f"insert into {target} select * from {source}"
+    )
+    return Plan("merge", sql, before=(check,), tag="MERGE")
+
+
+def _explain(tokens: Tokens) -> Plan:
+    """EXPLAIN: what the embedded server would do, under a first line that says so; a plan of Redshift nobody knows."""
+    at = 2 if tokens.low(1) == "verbose" else 1
+    inner = plan_statement(tokens.text(at, len(tokens.items)))
+    if inner.kind not in ("select", "insert", "update", "delete", "create table as"):
+        raise Refused(f'syntax error at or near "{tokens.low(at)}"', "42601")
+    return Plan(
+        "explain",
+        f'select line as "QUERY PLAN" from standin.explain({literal(inner.sql)}) as line',
+        tag="EXPLAIN",
+        catalog_only=inner.catalog_only,
+    )
 
 
 def _truncate(tokens: Tokens) -> Plan:
@@ -196,7 +229,7 @@ _KINDS: dict[str, Planner] = {
     "analyze compression": _refused("ANALYZE COMPRESSION needs a cluster; the stand-in stores no blocks"),
     "vacuum": administration.vacuum,
     "cancel": administration.cancel_query,
-    "explain": _refused("the stand-in does not know Redshift's plans", "run EXPLAIN on a cluster"),
+    "explain": _explain,
     "copy": _copy,
     "unload": _unload,
     "values": _refused('syntax error at or near "values"', "write select … union all select …", "42601"),
