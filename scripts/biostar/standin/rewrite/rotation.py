@@ -92,31 +92,49 @@ def rotate(emitter: Emitter, rotation: Rotation) -> tuple[str, int]:
     return f"({query})" + ("" if named else " as standin_rotated"), close + 1
 
 
-def _pivot(
-    emitter: Emitter, source: str, columns: list[str], call: tuple[int, int], by: str, listed: list[tuple[int, int]]
-) -> str:
-    tokens, (start, end) = emitter.tokens, call
+@dataclass(frozen=True)
+class _Call:
+    """An aggregate of PIVOT: what stands before and after the condition, its alias, and the names it uses."""
+
+    head: str
+    argument: str
+    alias: str
+    names: frozenset[str]
+
+
+def _call(emitter: Emitter, start: int, end: int) -> _Call:
+    tokens = emitter.tokens
     function = tokens.low(start)
     if function not in AGGREGATES or tokens.low(start + 1) != "(":
         raise Refused(f"PIVOT supports {', '.join(AGGREGATES)}", "0A000")
-    if by not in columns:
-        raise Refused(f'column "{by}" does not exist', "42703")
     close = tokens.match[start + 1]
     first = start + 3 if tokens.low(start + 2) in ("distinct", "all") else start + 2
-    distinct = "distinct " if tokens.low(start + 2) == "distinct" else ""
-    argument = "1" if tokens.low(first) == "*" else emitter.emit(first, close).strip()
-    label = _alias(tokens, close + 1, end)
-    used = {by} | {name_value(token) for token in tokens.items[first:close] if token.kind in ("word", "quoted")}
+    return _Call(
+        f"{function}({'distinct ' if tokens.low(start + 2) == 'distinct' else ''}",
+        "1" if tokens.low(first) == "*" else emitter.emit(first, close).strip(),
+        _alias(tokens, close + 1, end),
+        frozenset(name_value(token) for token in tokens.items[first:close] if token.kind in ("word", "quoted")),
+    )
+
+
+def _pivot(
+    emitter: Emitter, source: str, columns: list[str], calls: tuple[int, int], by: str, listed: list[tuple[int, int]]
+) -> str:
+    tokens = emitter.tokens
+    if by not in columns:
+        raise Refused(f'column "{by}" does not exist', "42703")
+    aggregates = [_call(emitter, *piece) for piece in emitter.split(*calls)]
+    used = {by}.union(*(call.names for call in aggregates))
     kept = [identifier(name) for name in columns if name not in used]
     outputs = list(kept)
     for piece in listed:
         value_end, alias = _split_alias(tokens, *piece)
         name = alias or _default_name(tokens, piece[0], value_end)
-        if label:
-            name = f"{name}_{label}"
         value = emitter.emit(piece[0], value_end).strip()
         test = f"{identifier(by)} " + ("is null" if value.lower() == "null" else f"= ({value})")
-        outputs.append(f"{function}({distinct}case when {test} then {argument} end) as {identifier(name)}")
+        for call in aggregates:
+            label = identifier(f"{name}_{call.alias}" if call.alias else name)
+            outputs.append(f"{call.head}case when {test} then {call.argument} end) as {label}")
     grouping = f" group by {', '.join(kept)}" if kept else ""
     return f"select {', '.join(outputs)} from {source}{grouping}"
 
