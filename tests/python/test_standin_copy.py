@@ -17,6 +17,7 @@ import redshift_connector
 import zstandard
 
 from biostar.standin import StandIn
+from biostar.standin.loading.values import BadValue, clean_text
 from conftest import S3_KEYS
 
 ROLE = "iam_role 'arn:aws:iam::123456789012:role/loader'"
@@ -229,7 +230,7 @@ def test_each_kind_of_bad_value_has_its_line_column_and_code(lake: Lake) -> None
     assert lake.copy("t", "csv ignoreheader 1 maxerror 100") == 2
     assert lake.errors() == [
         (3, "i", 1207, "Invalid digit, Value 'x', Pos 1, Type: Integer"),
-        (4, "i", 1204, "Overflow, (Integer valid range -2147483648 to 2147483647)"),
+        (4, "i", 1222, "Overflow (Integer valid range -2147483648 to 2147483647)"),
         (5, "n", 1204, "Overflow for NUMERIC(4,1)"),
         (6, "d", 1205, "Invalid Date Format - length must be 10 or more"),
         (7, "at", 1206, "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]"),
@@ -270,9 +271,33 @@ def test_invalid_text_is_refused_or_replaced_or_cut(lake: Lake) -> None:
     lake.run("create table t (n integer, v varchar(4))")
     lake.put("a.csv", b"1,a\xff\n2,\xc3\xa9\xc3\xa9\xc3\xa9\n")
     assert lake.copy("t", "csv maxerror 9") == 0
-    assert [(row[0], row[2]) for row in lake.errors()] == [(1, 1220), (2, 1204)]
+    words = "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: ff (error 3)"
+    assert [row[:1] + row[2:] for row in lake.errors()] == [
+        (1, 1220, words),
+        (2, 1204, "Char length exceeds DDL length"),
+    ]
     assert lake.copy("t", "csv acceptinvchars as '^' truncatecolumns") == 2
     assert lake.run("select n, v from t order by n") == [(1, "a^"), (2, "éé")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "number"),
+    [(b"\xa4", 3), (b"\xfe", 3), (b"\xf8", 1), (b"\xc3", 2), (b"\xe2\x82x", 4), (b"\xed\xa0\x80", 5)],
+)
+def test_what_is_wrong_with_bytes_is_said_by_number(raw: bytes, number: int) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/multi-byte-character-load-errors.html."""
+    with pytest.raises(BadValue, match=rf"Bad UTF8 hex sequence: {raw[:1].hex()} \(error {number}\)"):
+        clean_text(raw.decode("utf-8", "surrogateescape"), "")
+
+
+@pytest.mark.parametrize("option", ["", "acceptinvchars"])
+def test_char_takes_no_multibyte_characters_and_super_takes_json(lake: Lake, option: str) -> None:
+    lake.run("create table t (n integer, c char(9), s super)")
+    lake.put("a.csv", '1,x,"{""a"": 1}"\n2,\u00e9,1\n3,y,nope\n4,z,"""text"""\n')
+    assert lake.copy("t", f"csv maxerror 9 {option}") == 2
+    hint = "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 a9"
+    assert lake.errors() == [(2, "c", 1220, hint), (3, "s", 1224, "Invalid JSON format")]
+    assert lake.run("select n, json_serialize(s) from t order by n") == [(1, '{"a":1}'), (4, '"text"')]
 
 
 def test_a_line_that_would_end_postgres_own_copy_is_data(lake: Lake) -> None:
@@ -302,7 +327,9 @@ def test_history_has_the_rows_of_each_file(lake: Lake) -> None:
         " where query_id = %s",
         query,
     ) == [("completed", 3, 2, 6, 0)]
-    assert lake.run("select file_name, lines_scanned from sys_load_detail where query_id = %s order by 1", query) == [
+    assert lake.run(
+        "select trim(file_name), lines_scanned from sys_load_detail where query_id = %s order by 1", query
+    ) == [
         (f"{lake.url}a.csv", 2),
         (f"{lake.url}b.csv", 1),
     ]
@@ -403,3 +430,67 @@ def test_the_query_of_an_unload_is_checked_like_any_other(lake: Lake) -> None:
         unload(lake, "delete from t", "csv")
     with pytest.raises(redshift_connector.Error, match="DISTINCT ON"):
         unload(lake, "select distinct on (1) 1 as a", "csv")
+
+
+# Columns of the system views, as the manual's pages of 2025 list them; text stands for varchar without a length.
+SYSTEM_VIEWS = {
+    "sys_load_history": "user_id integer, query_id bigint, transaction_id bigint, session_id integer,"
+    " database_name text, status text, table_name text, start_time timestamp, end_time timestamp, duration bigint,"
+    " data_source text, file_format text, loaded_rows bigint, loaded_bytes bigint, source_file_count integer,"
+    " source_file_bytes bigint, file_count_scanned integer, file_bytes_scanned bigint, error_count bigint,"
+    " copy_job_id bigint",
+    "sys_load_detail": "user_id integer, query_id integer, file_name char(256), bytes_scanned integer,"
+    " lines_scanned integer, record_time timestamp, splits_scanned integer, start_time timestamp, end_time timestamp,"
+    " file_etag char(256), file_last_modified timestamp",
+    "sys_load_error_detail": "user_id integer, query_id bigint, transaction_id bigint, session_id integer,"
+    " database_name char(64), table_id integer, start_time timestamp, file_name char(256), line_number bigint,"
+    " column_name char(127), column_type char(10), column_length char(10), position integer, error_code integer,"
+    " error_message char(512)",
+    "r_STL_LOAD_ERRORS": "userid integer, slice integer, tbl integer, starttime timestamp, session integer,"
+    " query integer, filename char(256), line_number bigint, colname char(127), type char(10), col_length char(10),"
+    " position integer, raw_line char(1024), raw_field_value char(1024), err_code integer, err_reason char(100),"
+    " is_partial integer, start_offset bigint, copy_job_id bigint",
+    "r_STL_LOAD_COMMITS": "userid integer, query integer, slice integer, name char(256), filename char(256),"
+    " byte_offset integer, lines_scanned integer, errors integer, curtime timestamp, status integer,"
+    " file_format char(16), is_partial integer, start_offset bigint, copy_job_id bigint",
+    "sys_unload_history": "user_id integer, query_id bigint, transaction_id bigint, session_id integer,"
+    " database_name text, status text, start_time timestamp, end_time timestamp, duration bigint, file_format text,"
+    " compression_type text, unloaded_location text, unloaded_rows bigint, unloaded_files_count bigint,"
+    " unloaded_files_size bigint, error_message text",
+    "sys_unload_detail": "user_id integer, query_id integer, session_id integer, transaction_id bigint,"
+    " file_name char(1280), start_time timestamp, end_time timestamp, line_count bigint, transfer_size bigint,"
+    " file_format char(10)",
+    "r_SVV_TABLE_INFO": "database text, schema text, table_id oid, table text, encoded text, diststyle text,"
+    " sortkey1 text, max_varchar integer, sortkey1_enc char(32), sortkey_num integer, size bigint,"
+    " pct_used numeric(10,4), empty bigint, unsorted numeric(5,2), stats_off numeric(5,2), tbl_rows numeric(38,0),"
+    " skew_sortkey1 numeric(19,2), skew_rows numeric(19,2), estimated_visible_rows numeric(38,0), risk_event text,"
+    " vacuum_sort_benefit numeric(12,2), create_time timestamp",
+    "r_SVV_REDSHIFT_COLUMNS": "database_name varchar(128), schema_name varchar(128), table_name varchar(128),"
+    " column_name varchar(128), ordinal_position integer, data_type varchar(32), column_default varchar(4000),"
+    " is_nullable varchar(3), encoding varchar(128), distkey boolean, sortkey integer, column_acl varchar(128),"
+    " remarks varchar(256)",
+    "r_PG_TABLE_DEF": "schemaname name, tablename name, column name, type text, encoding char(32), distkey boolean,"
+    " sortkey integer, notnull boolean",
+}
+WRITTEN = {
+    "character varying(65535)": "text",
+    "timestamp without time zone": "timestamp",
+    "character varying": "varchar",
+    "character": "char",
+}
+
+
+@pytest.mark.parametrize("page", SYSTEM_VIEWS)
+def test_columns_of_a_system_view(lake: Lake, page: str) -> None:
+    """Each page stands under https://docs.aws.amazon.com/redshift/latest/dg/."""
+    view = page.removeprefix("r_").lower()
+    found = lake.run(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+        f" where attrelid = 'pg_catalog.{view}'::regclass and attnum > 0 order by attnum"
+    )
+    columns = []
+    for name, kind in found:
+        for theirs, ours in WRITTEN.items():
+            kind = kind.replace(theirs, ours)
+        columns.append(f"{name} {kind}")
+    assert ", ".join(columns) == SYSTEM_VIEWS[page]

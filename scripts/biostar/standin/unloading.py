@@ -346,12 +346,14 @@ class Unload:
             "select current_user_id()::text, pg_backend_pid()::text, current_database()::text"
         ).rows[0]
         size = sum(size for _, size, _ in self.files)
+        kinds = [self.options.format, self.options.compression or "none"]
         numbers = [str(len(self.files)), str(rows), str(size), started, _now()]
+        places = ", ".join(f"${place}" for place in range(5, 13))
         service = self.session.service()
         try:
             service.query(
-                "insert into standin.unload_history values ($1, $2, $3, $4, 'completed', $5, $6, $7, $8, $9, $10, $11)",
-                [query_id, user, session_id, database, self.command.target[:1024], self.options.format, *numbers],
+                "insert into standin.unload_history values ($1, $2, $3, $4, 'completed', " + places + ")",
+                [query_id, user, session_id, database, self.command.target[:1024], *kinds, *numbers],
             )
             for url, bytes_, count in self.files:
                 service.query(

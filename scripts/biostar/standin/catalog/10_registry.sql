@@ -116,6 +116,7 @@ create table standin.unload_history (
     status varchar(16) not null,
     destination varchar(1024) not null,
     file_format varchar(16) not null,
+    compression varchar(16) not null,
     file_count integer not null,
     unloaded_rows bigint not null,
     unloaded_bytes bigint not null,

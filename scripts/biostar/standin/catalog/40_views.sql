@@ -165,7 +165,7 @@ create view pg_catalog.svv_table_info as
 select
     current_database()::varchar as "database",
     coalesce(n.nspname, r.schema_name)::varchar as "schema",
-    r.oid::integer as table_id,
+    r.oid as table_id,
     coalesce(v.relname, r.relation_name)::varchar as "table",
     case
         when d.encode_auto or d.table_oid is null then 'Y, AUTO(ENCODE)'
@@ -193,7 +193,7 @@ select
     (
         select c.encoding from standin.column_design as c
         where c.attrelid = r.oid and c.attnum = d.sort_attnums[1]
-    )::varchar as sortkey1_enc,
+    )::char(32) as sortkey1_enc,
     coalesce(array_length(d.sort_attnums, 1), 0) as sortkey_num,
     greatest(1, ceil(pg_table_size(r.oid) / 1048576.0))::bigint as size,
     0.0::numeric(10, 4) as pct_used,
@@ -219,11 +219,11 @@ where r.relkind = 'r' and pg_table_size(r.oid) > 0 and pg_relation_size(r.oid) >
 
 create view pg_catalog.pg_table_def as
 select
-    r.schema_name::varchar as schemaname,
-    r.relation_name::varchar as tablename,
-    c.attname::varchar as "column",
+    r.schema_name::name as schemaname,
+    r.relation_name::name as tablename,
+    c.attname::name as "column",
     standin.type_name(a.atttypid, a.atttypmod)::varchar as type,
-    (case when c.encoding = 'raw' then 'none' else c.encoding end)::varchar as encoding,
+    (case when c.encoding = 'raw' then 'none' else c.encoding end)::char(32) as encoding,
     c.is_distkey as distkey,
     c.sort_position as sortkey,
     a.attnotnull as "notnull"
@@ -235,19 +235,19 @@ order by r.schema_name, r.relation_name, a.attnum;
 
 create view pg_catalog.svv_redshift_columns as
 select
-    current_database()::varchar as database_name,
-    r.schema_name::varchar as schema_name,
-    r.relation_name::varchar as table_name,
-    c.attname::varchar as column_name,
+    current_database()::varchar(128) as database_name,
+    r.schema_name::varchar(128) as schema_name,
+    r.relation_name::varchar(128) as table_name,
+    c.attname::varchar(128) as column_name,
     c.attnum::integer as ordinal_position,
-    standin.type_name(a.atttypid, a.atttypmod)::varchar as data_type,
-    pg_get_expr(d.adbin, d.adrelid)::varchar as column_default,
-    (case when a.attnotnull then 'NO' else 'YES' end)::varchar as is_nullable,
-    (case when r.relkind = 'r' then c.encoding else '' end)::varchar as encoding,
+    standin.type_name(a.atttypid, a.atttypmod)::varchar(32) as data_type,
+    pg_get_expr(d.adbin, d.adrelid)::varchar(4000) as column_default,
+    (case when a.attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable,
+    (case when r.relkind = 'r' then c.encoding else '' end)::varchar(128) as encoding,
     c.is_distkey as distkey,
     c.sort_position as sortkey,
-    ''::varchar as column_acl,
-    col_description(r.oid, a.attnum)::varchar as remarks
+    ''::varchar(128) as column_acl,
+    col_description(r.oid, a.attnum)::varchar(256) as remarks
 from standin.relation_kind as r
 join standin.column_design as c on c.attrelid = r.oid
 join pg_attribute as a on a.attrelid = r.oid and a.attnum = c.attnum
@@ -398,34 +398,43 @@ from standin.declared_key as k
 join standin.relation as r on r.oid = k.table_oid
 left join standin.relation as o on o.oid = k.other_oid;
 
--- Loads and unloads.
+-- Loads and unloads: names, order and types of the columns as the manual's pages of 2025 have them (SYS_LOAD_HISTORY,
+-- SYS_LOAD_DETAIL, SYS_LOAD_ERROR_DETAIL, r_STL_LOAD_ERRORS, r_STL_LOAD_COMMITS, SYS_UNLOAD_HISTORY, SYS_UNLOAD_DETAIL).
+-- Numbers of transactions, and the S3 tags of loaded files, are not kept.
 create view pg_catalog.sys_load_history as
 select
-    user_id, query_id, null::bigint as transaction_id, session_id, database_name, status, table_name, start_time,
-    end_time, datediff('microsecond', start_time, end_time) as duration, data_source, file_format, loaded_rows,
-    loaded_bytes, source_file_count, source_file_bytes, 0 as file_count_scanned, 0::bigint as file_bytes_scanned,
-    error_count, copy_job_id, table_id
+    user_id, query_id, null::bigint as transaction_id, session_id, database_name::varchar as database_name,
+    status::varchar as status, table_name::varchar as table_name, start_time, end_time,
+    datediff('microsecond', start_time, end_time) as duration, data_source::varchar as data_source,
+    file_format::varchar as file_format, loaded_rows, loaded_bytes, source_file_count, source_file_bytes,
+    source_file_count as file_count_scanned, source_file_bytes as file_bytes_scanned, error_count,
+    coalesce(copy_job_id, 0) as copy_job_id
 from standin.load_history;
 
 create view pg_catalog.sys_load_detail as
-select query_id, file_name, bytes as bytes_scanned, rows_scanned as lines_scanned, loaded_at as record_time
-from standin.load_file;
+select
+    h.user_id, f.query_id::integer as query_id, f.file_name::char(256) as file_name, f.bytes::integer as bytes_scanned,
+    f.rows_scanned::integer as lines_scanned, f.loaded_at as record_time, 1 as splits_scanned,
+    h.start_time, f.loaded_at as end_time, null::char(256) as file_etag, null::timestamp as file_last_modified
+from standin.load_file as f
+join standin.load_history as h on h.query_id = f.query_id;
 
 create view pg_catalog.sys_load_error_detail as
 select
-    user_id, query_id, null::bigint as transaction_id, session_id, current_database()::varchar as database_name,
-    table_id, start_time, file_name, line_number, column_name, column_type, column_length, position, error_code,
-    error_message
+    user_id, query_id, null::bigint as transaction_id, session_id, current_database()::char(64) as database_name,
+    table_id, start_time, file_name::char(256) as file_name, line_number, column_name::char(127) as column_name,
+    column_type::char(10) as column_type, column_length::char(10) as column_length, position, error_code,
+    error_message::char(512) as error_message
 from standin.load_error;
 
 create view pg_catalog.stl_load_errors as
 select
     user_id as userid, 0 as slice, table_id as tbl, start_time as starttime, session_id as session,
-    query_id::integer as query, file_name::char(256) as filename, line_number, coalesce(column_name, '')::char(127) as colname,
-    coalesce(column_type, '')::char(10) as type, coalesce(column_length, '')::char(10) as col_length, position,
-    coalesce(raw_line, '')::char(1024) as raw_line, coalesce(raw_field_value, '')::char(1024) as raw_field_value,
-    error_code as err_code, error_message::char(100) as err_reason, 0 as is_partial, 0::bigint as start_offset,
-    null::bigint as copy_job_id
+    query_id::integer as query, file_name::char(256) as filename, line_number,
+    coalesce(column_name, '')::char(127) as colname, coalesce(column_type, '')::char(10) as type,
+    coalesce(column_length, '')::char(10) as col_length, position, coalesce(raw_line, '')::char(1024) as raw_line,
+    coalesce(raw_field_value, '')::char(1024) as raw_field_value, error_code as err_code,
+    error_message::char(100) as err_reason, 0 as is_partial, 0::bigint as start_offset, 0::bigint as copy_job_id
 from standin.load_error;
 
 create view pg_catalog.stl_loaderror_detail as
@@ -438,21 +447,30 @@ from standin.load_error;
 
 create view pg_catalog.stl_load_commits as
 select
-    100 as userid, query_id::integer as query, 0 as slice, file_name::char(256) as name, file_name::char(256) as filename,
-    bytes::integer as byte_offset, rows_scanned as lines_scanned, 0 as errors, loaded_at as curtime, 1 as status,
-    ''::char(32) as file_format
-from standin.load_file;
+    h.user_id as userid, f.query_id::integer as query, 0 as slice, f.file_name::char(256) as name,
+    f.file_name::char(256) as filename, f.bytes::integer as byte_offset, f.rows_scanned::integer as lines_scanned,
+    0 as errors, f.loaded_at as curtime, 1 as status,
+    (case h.file_format when 'parquet' then 'Parquet' when 'json' then 'JSON' else 'Text' end)::char(16) as file_format,
+    0 as is_partial, 0::bigint as start_offset, coalesce(h.copy_job_id, 0) as copy_job_id
+from standin.load_file as f
+join standin.load_history as h on h.query_id = f.query_id;
 
 create view pg_catalog.sys_unload_history as
 select
-    user_id, query_id, null::bigint as transaction_id, session_id, database_name, status, start_time, end_time,
-    datediff('microsecond', start_time, end_time) as duration, file_format, file_count as unloaded_files_count,
-    unloaded_rows, unloaded_bytes as unloaded_files_size, destination as unload_location
+    user_id, query_id, null::bigint as transaction_id, session_id, database_name::varchar as database_name,
+    status::varchar as status, start_time, end_time, datediff('microsecond', start_time, end_time) as duration,
+    file_format::varchar as file_format, compression::varchar as compression_type,
+    destination::varchar as unloaded_location, unloaded_rows, file_count::bigint as unloaded_files_count,
+    unloaded_bytes as unloaded_files_size, null::varchar as error_message
 from standin.unload_history;
 
 create view pg_catalog.sys_unload_detail as
-select query_id, file_name, row_count as unloaded_rows, bytes as file_size, unloaded_at as record_time
-from standin.unload_file;
+select
+    h.user_id, f.query_id::integer as query_id, h.session_id, null::bigint as transaction_id,
+    f.file_name::char(1280) as file_name, h.start_time, h.end_time, f.row_count as line_count,
+    f.bytes as transfer_size, h.file_format::char(10) as file_format
+from standin.unload_file as f
+join standin.unload_history as h on h.query_id = f.query_id;
 
 create view pg_catalog.stl_unload_log as
 select 100 as userid, query_id::integer as query, 0 as slice, 0 as pid, file_name::char(1280) as path,
@@ -502,7 +520,7 @@ create function standin.show_tables(in_schema text, pattern text) returns table 
     select
         current_database()::varchar, k.schema_name::varchar, k.relation_name::varchar, k.table_type::varchar,
         ''::varchar, k.remarks::varchar, k.owner::varchar, null::timestamp, null::timestamp,
-        (select i.diststyle from pg_catalog.svv_table_info as i where i.table_id = k.oid::integer),
+        (select i.diststyle from pg_catalog.svv_table_info as i where i.table_id = k.oid),
         k.table_subtype::varchar
     from standin.relation_kind as k
     where k.schema_name = in_schema and (pattern is null or k.relation_name like pattern)

@@ -29,6 +29,7 @@ from biostar.standin.loading.records import Record, records
 from biostar.standin.loading.values import (
     EXTRA_COLUMNS,
     NO_DELIMITER,
+    NOT_NULL,
     BadValue,
     TargetColumn,
     checker,
@@ -248,6 +249,11 @@ class Load:
             for n, column in enumerate(self.columns)
             if column.kind in _CHARACTER and column.size
         ]
+        tests += [
+            f"coalesce(max(octet_length(c{n}) - length(c{n})), 0) > 0"
+            for n, column in enumerate(self.columns)
+            if column.kind == "character"
+        ]
         if tests and self.backend.run(f"select {' or '.join(tests)} from pg_temp.{STAGE}").rows[0][0] == "t":
             raise TooSlow
 
@@ -306,7 +312,7 @@ class Load:
             try:
                 if value is None:
                     if column.not_null:
-                        raise BadValue(1213, "Missing data for not-null field")
+                        raise BadValue(*NOT_NULL)
                     row.append(None)
                 else:
                     row.append(check(value))  # type: ignore[operator]

@@ -1,6 +1,8 @@
 """Whether a field fits its column, with the code and words of Redshift's load errors.
 
-Codes: https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html
+Codes: https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html, whose description of each stands
+beside it below. The reference gives no messages: those of 1220 are from multi-byte-character-load-errors.html; the
+others are what clusters print, as people quote them in public.
 """
 
 from __future__ import annotations
@@ -14,17 +16,23 @@ from dataclasses import dataclass
 
 from biostar.standin.loading.command import CopyOptions
 
-EXTRA_COLUMNS = (1202, "Extra column(s) found")
-TOO_LONG = (1204, "Char length exceeds DDL length")
-BAD_DATE = (1205, "Invalid Date Format - length must be 10 or more")
-BAD_TIMESTAMP = (1206, "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]")
-BAD_BOOLEAN = (1210, "Unknown boolean format")
-NOT_NULL = (1213, "Missing data for not-null field")
-NO_DELIMITER = (1214, "Delimiter not found")
-BAD_LINE = (1216, "Invalid input line")
+EXTRA_COLUMNS = (1202, "Extra column(s) found")  # more columns than were defined in the DDL
+TOO_LONG = (1204, "Char length exceeds DDL length")  # exceeded the acceptable range for the data type
+NUMERIC_OVERFLOW = 1204
+BAD_DATE = (1205, "Invalid Date Format - length must be 10 or more")  # date format is not valid
+BAD_TIMESTAMP = (1206, "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]")  # timestamp format is not valid
+BAD_DIGIT = 1207  # a value outside of the expected range of 0-9; 1209, decimal format error, isn't told apart
+BAD_FLOAT = 1208  # FLOAT data type format error
+BAD_BOOLEAN = (1210, "Unknown boolean format")  # BOOLEAN data type format error
+NOT_NULL = (1213, "Missing data for not-null field")  # a field specified as NOT NULL contained no data
+NO_DELIMITER = (1214, "Delimiter not found")  # delimiter not found
+BAD_LINE = (1216, "Invalid input line")  # input line is not valid
 BAD_QUOTES = (1216, "Invalid quote formatting for CSV")
-BAD_UTF8 = (1220, "String contains invalid or unsupported UTF8 codepoints")
 BAD_JSON = (1216, "Invalid value")
+BAD_UTF8 = (1220, "String contains invalid or unsupported UTF8 codepoints")  # UTF-8 that is not valid or not supported
+BAD_CHAR = (1220, "Multibyte character not supported for CHAR (Hint: Try using VARCHAR)")
+INTEGER_OVERFLOW = 1222  # integer value overflow error
+BAD_SUPER = (1224, "Invalid JSON format")  # not well-formed JSON for a super data type
 
 _INTEGERS = {
     "smallint": ("Short", -(2**15), 2**15 - 1),
@@ -68,7 +76,7 @@ class TargetColumn:
     def length(self) -> str:
         """The length as the load-error views show it."""
         if self.kind == "numeric" and self.size:
-            return f"{self.size},{self.scale}"
+            return f"{self.size}, {self.scale}"
         return str(self.size) if self.size else "0"
 
 
@@ -124,7 +132,7 @@ def _converter(column: TargetColumn, options: CopyOptions) -> Check:
     if kind.startswith("timestamp"):
         return _timestamp(options)
     if kind == "super":
-        return _super
+        return _super_of_json if options.format == "json" else _super
     return lambda value: value
 
 
@@ -139,20 +147,37 @@ def clean_text(value: str, replacement: str) -> str:
             raw = value.encode("utf-8", "surrogateescape")
             found = _SURROGATES.search(value)
             place = len(value[: found.start()].encode()) if found else 0
-            raise BadValue(
-                BAD_UTF8[0], f"{BAD_UTF8[1]}. Bad UTF8 hex sequence: {raw[place : place + 1].hex()} (error 3)"
-            )
+            bad = f"{raw[place : place + 1].hex()} (error {_utf8_error(raw[place:])})"
+            raise BadValue(BAD_UTF8[0], f"{BAD_UTF8[1]}. Bad UTF8 hex sequence: {bad}")
         value = _SURROGATES.sub(replacement, value)
     if "\0" in value:
         raise BadValue(BAD_UTF8[0], f"{BAD_UTF8[1]}. Bad UTF8 hex sequence: 00 (error 2)")
     return value
 
 
+def _utf8_error(raw: bytes) -> int:
+    """The number of the manual's table for bytes that are no character (multi-byte-character-load-errors.html)."""
+    lead = raw[0]
+    if 248 <= lead <= 253:
+        return 1  # more than four bytes
+    if lead >= 254 or lead < 192:
+        return 3  # no byte that a character begins with
+    size = 2 if lead < 224 else 3 if lead < 240 else 4
+    following = raw[1:size]
+    if any(not 128 <= byte <= 191 for byte in following):
+        return 4  # a byte that can't follow
+    return 2 if len(following) < size - 1 else 5  # cut off, or a character that UTF-8 has not
+
+
 def _text(column: TargetColumn, options: CopyOptions) -> Check:
     size, cut, replacement = column.size, options.has("truncatecolumns"), options.replacement
+    single = column.kind == "character"
 
     def convert(value: str) -> str:
         value = clean_text(value, replacement)
+        if single and not value.isascii():
+            first = next(character for character in value if character > "\x7f")
+            raise BadValue(BAD_CHAR[0], f"{BAD_CHAR[1]}. Invalid char: {first.encode().hex(' ')}")
         if not size or len(value) * 4 <= size:
             return value
         raw = value.encode()
@@ -179,9 +204,9 @@ def _integer(kind: str) -> Check:
         if not (digits.isdigit() and digits.isascii()):
             place = len(value) - len(digits) + _first_bad(digits, "0123456789")
             bad = value[place : place + 1]
-            raise BadValue(1207, f"Invalid digit, Value '{bad}', Pos {place}, Type: {name}")
+            raise BadValue(BAD_DIGIT, f"Invalid digit, Value '{bad}', Pos {place}, Type: {name}")
         if not low <= int(value) <= high:
-            raise BadValue(1204, f"Overflow, ({name} valid range {low} to {high})")
+            raise BadValue(INTEGER_OVERFLOW, f"Overflow ({name} valid range {low} to {high})")
         return value
 
     return convert
@@ -196,12 +221,13 @@ def _decimal(column: TargetColumn, options: CopyOptions) -> Check:
     def convert(value: str) -> str:
         if not _NUMBER.fullmatch(value):
             place = _first_bad(value, "+-0123456789.")
-            raise BadValue(1207, f"Invalid digit, Value '{value[place : place + 1]}', Pos {place}, Type: Decimal")
+            bad = value[place : place + 1]
+            raise BadValue(BAD_DIGIT, f"Invalid digit, Value '{bad}', Pos {place}, Type: Decimal")
         if limit is None:
             return value
         number = decimal.Decimal(value).quantize(quantum, rounding=rounding, context=context)
         if abs(number) >= limit:
-            raise BadValue(1204, f"Overflow for NUMERIC({column.size},{column.scale})")
+            raise BadValue(NUMERIC_OVERFLOW, f"Overflow for NUMERIC({column.size},{column.scale})")
         return str(number)
 
     return convert
@@ -210,7 +236,7 @@ def _decimal(column: TargetColumn, options: CopyOptions) -> Check:
 def _float(value: str) -> str:
     if not _NUMBER.fullmatch(value) and value.lower() not in ("nan", "infinity", "-infinity", "inf", "-inf"):
         place = _first_bad(value, "+-0123456789.eE")
-        raise BadValue(1208, f"Invalid digit, Value '{value[place : place + 1]}', Pos {place}, Type: Double")
+        raise BadValue(BAD_FLOAT, f"Invalid digit, Value '{value[place : place + 1]}', Pos {place}, Type: Double")
     return value
 
 
@@ -280,7 +306,7 @@ def _date(options: CopyOptions) -> Check:
         if found is None:
             if options.has("acceptanydate"):
                 return None
-            raise BadValue(*(BAD_DATE if len(value) < 10 else (1205, "Invalid Date Format - incorrect value")))
+            raise BadValue(*(BAD_DATE if len(value) < 10 else (BAD_DATE[0], "Invalid Date Format - incorrect value")))
         return found.date().isoformat()
 
     return convert
@@ -333,6 +359,17 @@ def _is_time(value: str | None) -> bool:
 
 
 def _super(value: str) -> str:
+    """Text and CSV must hold JSON: https://docs.aws.amazon.com/redshift/latest/dg/ingest-super.html."""
+    value = clean_text(value, "")
+    try:
+        json.loads(value)
+    except ValueError:
+        raise BadValue(*BAD_SUPER) from None
+    return value
+
+
+def _super_of_json(value: str) -> str:
+    """A value out of a JSON document; a text comes without its quotes."""
     value = clean_text(value, "")
     try:
         json.loads(value)
