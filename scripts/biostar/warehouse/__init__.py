@@ -1,4 +1,4 @@
-"""A warehouse behind one small interface: DuckDB in a file now, Amazon Redshift by the same calls.
+"""A warehouse behind one small interface: DuckDB in a file, Amazon Redshift and its stand-in by the same calls.
 
 What is SQL of one target only stands in the module of that target; callers use what every target understands.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from biostar.errors import ConfigurationError, UsageError
+from biostar.errors import UsageError
 from biostar.warehouse.base import (
     CommitUnknownError,
     Dialect,
@@ -22,7 +22,7 @@ from biostar.warehouse.base import (
     quote_literal,
 )
 
-TARGETS = ("duckdb", "redshift")
+TARGETS = ("duckdb", "redshift", "standin")
 
 __all__ = [
     "TARGETS",
@@ -51,7 +51,7 @@ def dialect_of(target: str) -> Dialect:
         from biostar.warehouse.duckdb_dialect import DuckDBDialect
 
         return DuckDBDialect()
-    if target == "redshift":
+    if target in ("redshift", "standin"):
         from biostar.warehouse.redshift_dialect import RedshiftDialect
 
         return RedshiftDialect()
@@ -63,7 +63,7 @@ def open_warehouse(target: str, *, read_only: bool = False, environment: Mapping
 
     Raises:
         UsageError: there is no such target.
-        ConfigurationError: this version cannot write to it, or its settings are wrong.
+        ConfigurationError: its settings are wrong.
         WarehouseError: it does not answer.
     """
     if target == "duckdb":
@@ -71,8 +71,6 @@ def open_warehouse(target: str, *, read_only: bool = False, environment: Mapping
 
         return DuckDBWarehouse.connect(environment, read_only=read_only)
     dialect_of(target)
-    raise ConfigurationError(
-        f"this version of biostar loads into DuckDB only, not into '{target}'",
-        undone="nothing was connected to or changed",
-        next_step="use --target duckdb (or unset BIOSTAR_TARGET); biostar raw ddl --target redshift prints the tables",
-    )
+    from biostar.warehouse.redshift_warehouse import RedshiftWarehouse
+
+    return RedshiftWarehouse.connect(target, environment)

@@ -7,7 +7,7 @@ the Redshift driver take; a name goes into a statement through `quote_identifier
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +37,38 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def insert_statement(table: RawTable, columns: Sequence[str], rows: int) -> str:
-    """An INSERT of so many rows of bound values; each value is cast, since a null alone has no type."""
-    types = {column.name: column.data_type for column in table.all_columns}
-    row = "(" + ", ".join(f"cast(? as {types[column]})" for column in columns) + ")"
+REJECT_COLUMNS = {
+    "load_id": "bigint",
+    "source_name": "varchar(64)",
+    "table_name": "varchar(64)",
+    "object_key": "varchar(1024)",
+    "line_number": "bigint",
+    "column_name": "varchar(128)",
+    "error_code": "varchar(32)",
+    "error_reason": "varchar(256)",
+    "value_length": "integer",
+    "rejected_at": "timestamp",
+}
+"""What an engine writes of load_rejects, with the declared types."""
+
+
+def insert_statement(table: str, columns: Mapping[str, str], rows: int) -> str:
+    """An INSERT of so many rows of bound values; each value is cast, since a null alone has no type.
+
+    Args:
+        table: the table, quoted.
+        columns: name and type of each column.
+        rows: how many rows.
+    """
+    row = "(" + ", ".join(f"cast(? as {data_type})" for data_type in columns.values()) + ")"
     names = ", ".join(quote_identifier(column) for column in columns)
-    return f"insert into {quote_identifier(table.schema, table.name)} ({names}) values " + ", ".join([row] * rows)
+    return f"insert into {table} ({names}) values " + ", ".join([row] * rows)
+
+
+def column_types(table: RawTable, columns: Sequence[str]) -> dict[str, str]:
+    """The declared type of each of some columns."""
+    types = {column.name: column.data_type for column in table.all_columns}
+    return {name: types[name] for name in columns}
 
 
 def next_load_id(books: str) -> str:
@@ -85,6 +111,8 @@ class FileToLoad:
         quotes: whether a value may span lines, which takes quotes.
         open: gives its bytes, for the rare second look.
         left_out: lines that are blank in what lies at `address` because their quotes are broken.
+        line_end: how its header line ends.
+        size: its bytes as they lie, 0 where nobody counted.
     """
 
     key: str
@@ -94,6 +122,8 @@ class FileToLoad:
     quotes: bool
     open: Callable[[], BinaryIO]
     left_out: tuple[int, ...] = ()
+    line_end: str = "\n"
+    size: int = 0
 
 
 @dataclass(frozen=True)

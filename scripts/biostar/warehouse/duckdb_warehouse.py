@@ -17,7 +17,15 @@ import duckdb
 from biostar.contracts import RawTable
 from biostar.errors import BiostarError, ConfigurationError, DataError, WarehouseError
 from biostar.project import duckdb_path
-from biostar.warehouse.base import LoadGroup, ObjectCounts, Staged, insert_statement, next_load_id
+from biostar.warehouse.base import (
+    LoadGroup,
+    ObjectCounts,
+    Staged,
+    column_types,
+    insert_statement,
+    next_load_id,
+    quote_identifier,
+)
 from biostar.warehouse.duckdb_csv import load_group, load_statements
 from biostar.warehouse.duckdb_dialect import DuckDBDialect
 
@@ -118,7 +126,10 @@ class DuckDBWarehouse:
     def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Append rows of bound values to a declared table, many to a statement."""
         for chunk in (rows[place : place + ROWS_PER_INSERT] for place in range(0, len(rows), ROWS_PER_INSERT)):
-            self.execute(insert_statement(table, columns, len(chunk)), [value for row in chunk for value in row])
+            statement = insert_statement(
+                quote_identifier(table.schema, table.name), column_types(table, columns), len(chunk)
+            )
+            self.execute(statement, [value for row in chunk for value in row])
 
     def read_from(self, uri: str, settings: dict[str, str]) -> None:
         """Make objects in S3 readable through httpfs; credentials are bound values and kept in memory only."""

@@ -6,13 +6,20 @@ So password, IAM and Serverless sign in here exactly as they do for a build.
 from __future__ import annotations
 
 import os
+import re
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from biostar.errors import BiostarError, ConfigurationError, WarehouseError
+from biostar.errors import BiostarError, ConfigurationError, TransientError, WarehouseError
 from biostar.project import project_root
+
+
+class ConnectionLostError(TransientError):
+    """Nothing can be heard over the connection any more; what it was doing may have been done or not."""
+
 
 TAKE_CARE = frozenset(("22", "23"))
 """Classes of SQLSTATE whose messages may quote a value: data exceptions and constraint violations."""
@@ -98,7 +105,7 @@ def guarded(target: str) -> Iterator[None]:
 
     try:
         yield
-    except (Error, OSError, BotoCoreError, ClientError) as fault:
+    except (Error, OSError, struct.error, BotoCoreError, ClientError) as fault:
         raise _translated(target, fault) from None
 
 
@@ -108,6 +115,16 @@ def error_fields(fault: BaseException) -> dict[str, str]:
     return {str(key): str(value) for key, value in said.items()} if isinstance(said, dict) else {}
 
 
+_SERIALIZATION = frozenset(("40001", "40P01"))
+_BUSY = re.compile(
+    r"\b1023\b.*serializable|serializable isolation violation|deadlock detected|slow ?down|service ?unavailable"
+    r"|internal ?error|request ?time ?(?:out|too skewed)|\b50[03]\b|concurrent transaction|could not serialize",
+    re.IGNORECASE,
+)
+"""What passes by itself: https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html says of error 1023 to
+retry the transaction; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html names S3's codes."""
+
+
 def _translated(target: str, fault: BaseException) -> BiostarError:
     fields = error_fields(fault)
     code = fields.get("C", "")
@@ -115,7 +132,22 @@ def _translated(target: str, fault: BaseException) -> BiostarError:
     if code[:2] in TAKE_CARE:
         words = f"SQLSTATE {code}; the message is withheld, as it may quote a value"
     step = "biostar standin status" if target == "standin" else "dbt debug --target redshift"
+    if _is_lost(fault, code):
+        return ConnectionLostError(f"the connection to '{target}' broke: {words}", next_step=step)
+    if code in _SERIALIZATION or (code[:2] not in TAKE_CARE and _BUSY.search(words)):
+        return TransientError(f"'{target}' failed: {words}", next_step="run the load again")
     return WarehouseError(f"'{target}' failed: {words}", next_step=step)
+
+
+def _is_lost(fault: BaseException, code: str) -> bool:
+    """Whether nothing can be heard over the connection any more: class 08, a server that shuts down, a socket's end."""
+    from redshift_connector.error import InterfaceError
+
+    return (
+        code[:2] == "08"
+        or code in ("57P01", "57P02", "57P03")
+        or isinstance(fault, (InterfaceError, OSError, struct.error))
+    )
 
 
 def _first_line(fault: BaseException) -> str:

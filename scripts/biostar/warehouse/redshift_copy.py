@@ -1,0 +1,210 @@
+"""The statements that bring a group from S3 into a raw table of Redshift. Text only; nothing is sent from here.
+
+COPY goes into a temporary table that has the columns of the files' header, in their order. Its options make it read
+what DuckDB reads:
+
+- `null as ''`: an empty field is null. Without it the two characters \\N would be null, and an empty one an empty text
+  (https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html#copy-null-as, #copy-emptyasnull).
+  A quoted empty field becomes null on the way into the raw table, `nullif(…, '')`: the manual does not speak of it.
+- `ignoreblanklines`: a blank line is no record (#copy-ignoreblanklines) where a record has more than one field.
+- `ignoreheader`: as many lines as the header has, in each file (#copy-ignoreheader).
+- `maxerror`: the largest allowed (https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-load.html#copy-maxerror);
+  how many bad records are too many is decided by the loader, for each table.
+- `compupdate off statupdate off`: a temporary table that is read once needs neither.
+
+A column of the temporary table is one byte wider than declared. A longer value is then still an error of COPY; only one
+that is longer by blanks alone would be cut without a word
+(https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html#r_Character_types-significance-of-trailing-blanks),
+and what remains of it is longer than declared, so that it is found before the rows are published.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from biostar.contracts import Compression
+from biostar.errors import ConfigurationError
+from biostar.warehouse.base import FileToLoad, LoadGroup, quote_identifier, quote_literal
+
+MAX_ERRORS = 100_000
+WIDEST = 65_535
+"""Bytes of the longest varchar, https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html."""
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}")
+_PLAIN = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True)
+class StageColumn:
+    """A column of a temporary table.
+
+    Attributes:
+        name: its name there.
+        target: the column of the raw table that it goes to, None where the field is left out.
+        width: bytes declared for the raw column, None for a field that is left out.
+    """
+
+    name: str
+    target: str | None
+    width: int | None
+
+
+@dataclass(frozen=True)
+class CopySettings:
+    """What a COPY says that is not of the data.
+
+    Attributes:
+        role: an ARN, several joined by commas for chained roles, or `default`.
+        region: the region of the bucket where it is another than the cluster's, else empty.
+    """
+
+    role: str
+    region: str = ""
+
+    @property
+    def authorization(self) -> str:
+        """The parameter IAM_ROLE; never keys."""
+        return "iam_role default" if self.role == "default" else f"iam_role {quote_literal(self.role)}"
+
+
+def check_role(role: str) -> str:
+    """The role, if it can be one.
+
+    Raises:
+        ConfigurationError: it is not set or no ARN of a role.
+    """
+    if not role:
+        raise ConfigurationError(
+            "COPY needs a role: BIOSTAR_REDSHIFT_IAM_ROLE is not set",
+            undone="nothing was loaded",
+            next_step="set it to the ARN of a role that is attached to the cluster, or to 'default'",
+        )
+    if role != "default" and not all(_ROLE.fullmatch(part) for part in role.split(",")):
+        raise ConfigurationError(
+            "BIOSTAR_REDSHIFT_IAM_ROLE is no ARN of a role",  # without it: somebody may have set a key by mistake
+            undone="nothing was loaded",
+            next_step="give it as arn:aws:iam::<account>:role/<name>, or 'default'",
+        )
+    return role
+
+
+def stage_columns(group: LoadGroup) -> tuple[StageColumn, ...]:
+    """The columns that a file of the group fills, in the order of its fields."""
+    taken = {field for field in group.fields if field is not None}
+    columns = []
+    for position, (field, width) in enumerate(zip(group.fields, group.widths, strict=True)):
+        name = field if field is not None else f"ignored_{position}"
+        while field is None and name in taken:
+            name = f"_{name}"
+        columns.append(StageColumn(name, field, width if field is not None else None))
+    return tuple(columns)
+
+
+def tag(group: LoadGroup) -> str:
+    """A comment that says in the cluster's query log whose statement it is; of plain characters only."""
+    words = (group.table.name, group.ingest_date.isoformat(), group.run)
+    return "/* biostar load " + " ".join(_PLAIN.sub("", word) for word in words if word) + " */"
+
+
+def create_stage(name: str, columns: Sequence[StageColumn]) -> str:
+    """The temporary table; what it holds is read once, so it is neither sorted nor compressed."""
+    listed = ", ".join(
+        f"{quote_identifier(column.name)} varchar({min(WIDEST, (column.width or WIDEST) + 1)})" for column in columns
+    )
+    return f"create temp table {quote_identifier(name)} ({listed}) diststyle even"
+
+
+def copy_csv(
+    group: LoadGroup,
+    name: str,
+    columns: Sequence[StageColumn],
+    manifest: str,
+    settings: CopySettings,
+    *,
+    compression: Compression,
+    header_lines: int,
+) -> str:
+    """The COPY of CSV objects that a manifest lists."""
+    options = ["format as csv", f"ignoreheader {header_lines}"] if header_lines else ["format as csv"]
+    options.append("null as ''")
+    if len(columns) > 1:
+        options.append("ignoreblanklines")
+    return _copy(group, name, columns, manifest, settings, options, compression)
+
+
+def _copy(
+    group: LoadGroup,
+    name: str,
+    columns: Sequence[StageColumn],
+    manifest: str,
+    settings: CopySettings,
+    options: Sequence[str],
+    compression: Compression,
+) -> str:
+    listed = ", ".join(quote_identifier(column.name) for column in columns)
+    parts = [
+        f"{tag(group)} copy {quote_identifier(name)} ({listed})",
+        f"from {quote_literal(manifest)}",
+        settings.authorization,
+        "manifest",
+        *options,
+        *([compression] if compression != "none" else []),
+        *([f"region {quote_literal(settings.region)}"] if settings.region else []),
+        f"maxerror {MAX_ERRORS}",
+        "compupdate off statupdate off",
+    ]
+    return " ".join(parts)
+
+
+def insert_from(group: LoadGroup, name: str, columns: Sequence[StageColumn]) -> str:
+    """The INSERT from a temporary table into the raw table; binds load id, ingest date and time of loading."""
+    kept = [column for column in columns if column.target is not None]
+    listed = ", ".join(quote_identifier(column.target or "") for column in kept)
+    names = [quote_identifier(column.name) for column in kept]
+    values = ", ".join(f"case when octet_length({name}) > 0 then {name} end" for name in names)
+    return (
+        f"insert into {quote_identifier(group.table.schema, group.table.name)}"
+        f" ({listed}, _load_id, _ingest_date, _loaded_at)"
+        f" select {values}, cast(? as bigint), cast(? as date), cast(? as timestamp) from {quote_identifier(name)}"
+    )
+
+
+def look_over(name: str, columns: Sequence[StageColumn]) -> str:
+    """The query that judges a filled temporary table.
+
+    Its rows, those with a value that is longer than declared, those whose last field ends with a carriage return (a
+    line end that was taken for a character), and the line ends within values.
+    """
+    too_long = " or ".join(
+        f"octet_length({quote_identifier(column.name)}) > {column.width}"
+        for column in columns
+        if column.width is not None
+    )
+    last = quote_identifier(columns[-1].name)
+    inside = " + ".join(
+        f"coalesce(len({each}) - len(replace({each}, chr(10), '')), 0)"
+        for each in (quote_identifier(column.name) for column in columns)
+    )
+    return (
+        f"select count(*), coalesce(sum(case when {too_long or 'false'} then 1 else 0 end), 0),"
+        f" coalesce(sum(case when right({last}, 1) = chr(13) then 1 else 0 end), 0),"
+        f" coalesce(sum({inside}), 0) from {quote_identifier(name)}"
+    )
+
+
+def manifest_of(files: Sequence[FileToLoad]) -> bytes:
+    """The manifest: every object is mandatory, and its size is told where it is known.
+
+    A missing object then ends the COPY, and for Parquet the size is required
+    (https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html).
+    """
+    entries: list[dict[str, object]] = []
+    for file in files:
+        entry: dict[str, object] = {"url": file.address, "mandatory": True}
+        if file.size:
+            entry["meta"] = {"content_length": file.size}
+        entries.append(entry)
+    return json.dumps({"entries": entries}, ensure_ascii=False).encode()

@@ -1,0 +1,102 @@
+"""Where the loader keeps what COPY needs beside the landing: manifests, JSONPaths and rewritten objects.
+
+It lies in the bucket of the landing, below `_biostar/`, which no listing of the landing looks at, or where
+BIOSTAR_SCRATCH says. Rewritten objects hold rows of patients: each is removed when its batch ends, and what a killed
+run left behind is told by its folder, which bears the name of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from biostar.errors import BiostarError, ConfigurationError, TransientError, WarehouseError
+from biostar.landing.s3 import connect_s3
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+FOLDER = "_biostar"
+_FAULTS = (BotoCoreError, ClientError, S3UploadFailedError, OSError)
+_BUSY = frozenset(("500", "503", "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling"))
+
+
+class Scratch:
+    """Objects that one run writes below a prefix of S3, and removes again."""
+
+    def __init__(self, client: S3Client, prefix: str, run: str) -> None:
+        parts = urlsplit(prefix, allow_fragments=False)
+        self._client = client
+        self._bucket = parts.netloc
+        self._folder = f"{prefix.removeprefix(f's3://{parts.netloc}').strip('/')}/{run}".strip("/")
+        self._written: dict[str, None] = {}
+
+    @classmethod
+    def connect(cls, landing: str, run: str, environment: Mapping[str, str]) -> Scratch:
+        """The scratch of a run that loads from `landing`.
+
+        Raises:
+            ConfigurationError: BIOSTAR_SCRATCH is no s3:// prefix, or there are no credentials.
+        """
+        prefix = environment.get("BIOSTAR_SCRATCH") or f"{landing.rstrip('/')}/{FOLDER}"
+        if not prefix.startswith("s3://") or not urlsplit(prefix, allow_fragments=False).netloc:
+            raise ConfigurationError(f"BIOSTAR_SCRATCH is '{prefix}'", next_step="give it as s3://bucket/prefix")
+        client, _ = connect_s3(prefix, environment)
+        return cls(client, prefix, run)
+
+    def address(self, name: str) -> str:
+        """The s3:// address of an object of this run."""
+        return f"s3://{self._bucket}/{self._folder}/{name}"
+
+    def put(self, name: str, content: bytes) -> str:
+        """Write an object; returns its address."""
+        key = f"{self._folder}/{name}"
+        self._written[self.address(name)] = None
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+        except _FAULTS as fault:
+            raise self._translated(fault, self.address(name)) from None
+        return self.address(name)
+
+    def put_file(self, name: str, path: Path) -> str:
+        """Write a local file, in parts where it is large; returns its address."""
+        self._written[self.address(name)] = None
+        try:
+            self._client.upload_file(str(path), self._bucket, f"{self._folder}/{name}")
+        except _FAULTS as fault:
+            raise self._translated(fault, self.address(name)) from None
+        return self.address(name)
+
+    def remove(self, address: str) -> None:
+        """Remove an object of this run; removing it twice is nothing."""
+        if address not in self._written:
+            return
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=address.removeprefix(f"s3://{self._bucket}/"))
+        except _FAULTS as fault:
+            raise self._translated(fault, address) from None
+        del self._written[address]
+
+    def remove_all(self) -> None:
+        """Remove whatever this run wrote and has not removed."""
+        for address in list(self._written):
+            self.remove(address)
+
+    @staticmethod
+    def _translated(fault: Exception, address: str) -> BiostarError:
+        # The code, not the text: the text of a signature error repeats the request.
+        code = type(fault).__name__
+        if isinstance(fault, ClientError):
+            code = str(fault.response.get("Error", {}).get("Code", code))
+        if code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"):
+            return ConfigurationError(
+                f"'{address}' may not be written with these credentials ({code})",
+                next_step="allow s3:PutObject and s3:DeleteObject there, or set BIOSTAR_SCRATCH to another prefix",
+            )
+        kind = TransientError if code in _BUSY or isinstance(fault, BotoCoreError) else WarehouseError
+        return kind(f"'{address}' cannot be written to S3 ({code})", next_step="run the load again")

@@ -1,0 +1,155 @@
+"""What Redshift says of a COPY: the files that it read, the lines of each, the rows it loaded, the records it refused.
+
+COPY's own answer is not enough: loads that said "complete" while a file of the manifest was missing, or rows of it, are
+on record (awslabs/aws-lambda-redshift-loader issues 230 and 244, airbytehq/airbyte 10646). So what the system views
+tell is held against the manifest, and the rows of the temporary table against the lines that the loader counted itself.
+
+The views may lag behind the COPY, more so on Redshift Serverless; they are asked again for a bounded time. Their file
+names are cut at 256 bytes (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_DETAIL.html).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from biostar.errors import WarehouseError
+from biostar.warehouse.base import FileToLoad
+
+NAME_BYTES = 256
+LONGEST_WAIT = 120.0
+"""Seconds that the system views may lag."""
+UNDONE = "nothing of the current batch is loaded"
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that COPY refused; `line` is 0 or less where the view does not know it."""
+
+    line: int
+    code: int
+
+
+@dataclass(frozen=True)
+class CopyAccount:
+    """What the system views say of one COPY.
+
+    Attributes:
+        loaded: rows.
+        scanned: lines of each file by its key, None where the view does not say.
+        refused: records of each file by its key.
+    """
+
+    loaded: int
+    scanned: Mapping[str, int | None]
+    refused: Mapping[str, tuple[Refused, ...]]
+
+
+def names_differ(files: Sequence[FileToLoad]) -> bool:
+    """Whether the system views can tell the files apart, which cut long names."""
+    return len({_cut(file.address) for file in files}) == len(files)
+
+
+def account_of(
+    query: Query,
+    files: Sequence[FileToLoad],
+    manifest: str,
+    *,
+    wait: float = LONGEST_WAIT,
+    sleep: Callable[[float], None] = time.sleep,
+) -> CopyAccount:
+    """What the views say of the last COPY of this session, which read `manifest`.
+
+    Raises:
+        WarehouseError: they do not say that each file, and no other, was read to its end.
+    """
+    waited, pause = 0.0, 0.1
+    while True:
+        trouble, account = _ask(query, files, manifest)
+        if account is not None:
+            return account
+        if waited >= wait:
+            raise WarehouseError(f"a COPY cannot be verified: {trouble}", undone=UNDONE, next_step="run the load again")
+        sleep(pause)
+        waited += pause
+        pause = min(pause * 2, 5.0)
+
+
+def _ask(query: Query, files: Sequence[FileToLoad], manifest: str) -> tuple[str, CopyAccount | None]:
+    history = query(
+        "select query_id, trim(status), loaded_rows, source_file_count, source_file_bytes, error_count"
+        " from sys_load_history where query_id = pg_last_copy_id() and trim(data_source) = ?",
+        (manifest[:1024],),
+    )
+    if not history:
+        return "sys_load_history has no row for it", None
+    query_id, status, loaded, file_count, file_bytes, error_count = history[0]
+    if status != "completed":
+        return f"sys_load_history calls it {status}", None
+    if int(file_count or 0) != len(files):
+        return f"sys_load_history says {file_count} files, the manifest lists {len(files)}: {_named(files)}", None
+    size = sum(file.size for file in files)
+    if file_bytes and int(file_bytes) < size:
+        return f"sys_load_history says {file_bytes} bytes, the manifest's objects have {size}: {_named(files)}", None
+    by_name = {_cut(file.address): file.key for file in files}
+    scanned: dict[str, int | None] = {}
+    strange = []
+    for name, lines in query(
+        "select trim(file_name), sum(lines_scanned) from sys_load_detail where query_id = ? group by trim(file_name)",
+        (query_id,),
+    ):
+        key = _key_of(str(name), by_name)
+        if key is None:
+            strange.append(str(name))
+        else:
+            scanned[key] = None if lines is None else int(lines)
+    missing = [file for file in files if file.key not in scanned]
+    if missing:
+        return f"sys_load_detail lacks {len(missing)} of {len(files)} files: {_named(missing)}", None
+    if strange:
+        return f"sys_load_detail has a file that the manifest does not list: '{strange[0]}'", None
+    refused = _errors(query, int(query_id), by_name, int(error_count or 0))
+    if refused is None:
+        return f"sys_load_error_detail has fewer than the {error_count} errors of sys_load_history", None
+    return "", CopyAccount(int(loaded), scanned, refused)
+
+
+def _errors(
+    query: Query, query_id: int, by_name: Mapping[str, str], expected: int
+) -> dict[str, tuple[Refused, ...]] | None:
+    if not expected:
+        return {}
+    for sql in (
+        "select trim(file_name), line_number, error_code from sys_load_error_detail where query_id = ?",
+        "select trim(filename), line_number, err_code from stl_load_errors where query = ?",
+    ):
+        rows = query(sql, (query_id,))
+        if len(rows) >= expected:
+            found: dict[str, list[Refused]] = {}
+            for name, line, code in rows:
+                key = _key_of(str(name), by_name)
+                if key is not None:
+                    found.setdefault(key, []).append(Refused(int(line), int(code)))
+            return {key: tuple(sorted(set(each), key=lambda one: one.line)) for key, each in found.items()}
+    return None
+
+
+def _key_of(name: str, by_name: Mapping[str, str]) -> str | None:
+    """The manual's samples name a file with its scheme and bucket, and also by its key alone."""
+    if name in by_name:
+        return by_name[name]
+    ends = [key for address, key in by_name.items() if address.endswith(f"/{name}")]
+    return ends[0] if len(ends) == 1 and name else None
+
+
+def _cut(address: str) -> str:
+    return address.encode()[:NAME_BYTES].decode(errors="ignore").rstrip(" ")
+
+
+def _named(files: Sequence[FileToLoad], most: int = 5) -> str:
+    more = f" and {len(files) - most} more" if len(files) > most else ""
+    return ", ".join(f"'{file.key}'" for file in files[:most]) + more

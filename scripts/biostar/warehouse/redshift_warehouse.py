@@ -1,0 +1,614 @@
+"""Amazon Redshift, or its stand-in, as a target of loads.
+
+The rows of a group go from S3 by COPY into temporary tables, outside of any transaction and with nobody waiting; there
+they are verified. Publishing them is one short transaction under the lock of the ledger.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from biostar.contracts import Compression, RawTable
+from biostar.errors import BiostarError, ConfigurationError, ObjectError, TransientError, WarehouseError
+from biostar.landing.inspect import blank_lines
+from biostar.warehouse import profile
+from biostar.warehouse.base import (
+    REJECT_COLUMNS,
+    CommitUnknownError,
+    FileToLoad,
+    LoadGroup,
+    ObjectCounts,
+    Staged,
+    column_types,
+    insert_statement,
+    next_load_id,
+    quote_identifier,
+)
+from biostar.warehouse.redshift_copy import (
+    CopySettings,
+    StageColumn,
+    check_role,
+    copy_csv,
+    create_stage,
+    insert_from,
+    look_over,
+    manifest_of,
+    stage_columns,
+)
+from biostar.warehouse.redshift_dialect import RedshiftDialect
+from biostar.warehouse.redshift_refine import Reject, judge_lines, refine
+from biostar.warehouse.redshift_scratch import Scratch
+from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount, account_of, names_differ
+
+STANDIN_ROLE = "arn:aws:iam::123456789012:role/biostar-standin"
+"""The stand-in takes any role; its S3 asks for none."""
+QUERY_GROUP = "biostar_load"
+STATEMENT_SECONDS = 4 * 60 * 60
+ROWS_PER_INSERT, BYTES_PER_INSERT = 500, 1 << 20
+"""A statement of Redshift has 16 MB at most, and a message of the driver 32,767 bound values."""
+INVALID_TEXT = 1220
+"""COPY's code for bytes or characters that it does not take,
+https://docs.aws.amazon.com/redshift/latest/dg/multi-byte-character-load-errors.html."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A filled temporary table."""
+
+    name: str
+    columns: tuple[StageColumn, ...]
+    rows: int
+    counts: tuple[ObjectCounts, ...]
+    rejects: tuple[Reject, ...]
+
+
+@dataclass(frozen=True)
+class RedshiftStaged(Staged):
+    """A staged group with what it takes to publish it."""
+
+    stages: tuple[_Stage, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+
+
+class _SuspectsError(Exception):
+    """Some objects of a COPY have to be looked at one by one."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__("objects have to be copied one by one")
+        self.keys = frozenset(keys)
+
+
+class _TooManyErrors(Exception):
+    """COPY gave up."""
+
+
+@dataclass
+class _Shared:
+    """What the connections of one run have in common."""
+
+    target: str
+    environment: Mapping[str, str]
+    run: str
+    settings: CopySettings | None = None
+    scratch: Scratch | None = None
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+
+class RedshiftWarehouse:
+    """One session of a cluster, a workgroup or the stand-in."""
+
+    def __init__(self, connection: Any, shared: _Shared) -> None:
+        self._connection = connection
+        self._shared = shared
+        self._published = 0
+        self.dialect = RedshiftDialect()
+        self.view_lag = LONGEST_WAIT
+
+    @classmethod
+    def connect(cls, target: str, environment: Mapping[str, str]) -> RedshiftWarehouse:
+        """Connect by dbt's profile.
+
+        Raises:
+            ConfigurationError: a setting is missing or wrong.
+            WarehouseError: it does not answer.
+        """
+        shared = _Shared(target, environment, uuid.uuid4().hex[:12])
+        return cls(cls._session(shared), shared)
+
+    @staticmethod
+    def _session(shared: _Shared) -> Any:
+        seconds = shared.environment.get("BIOSTAR_REDSHIFT_STATEMENT_SECONDS") or str(STATEMENT_SECONDS)
+        if not seconds.isascii() or not seconds.isdigit() or int(seconds) < 1:
+            raise ConfigurationError(
+                f"BIOSTAR_REDSHIFT_STATEMENT_SECONDS is '{seconds}'", next_step="give it as a whole number from 1"
+            )
+        connection = profile.connect(shared.target)
+        connection.autocommit = True  # transactions begin and end where it is written, see `transaction`
+        for statement in (
+            f"set query_group to '{QUERY_GROUP}'",
+            f"set statement_timeout to {int(seconds) * 1000}",
+            "set timezone to 'UTC'",
+        ):
+            profile.run(connection, shared.target, statement)
+        return connection
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """Run a statement with bound values."""
+        profile.run(self._connection, self._shared.target, sql, values)
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query with bound values."""
+        return profile.run(self._connection, self._shared.target, sql, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit when the block ends, undo everything in it when it raises.
+
+        Raises:
+            CommitUnknownError: the connection broke before COMMIT was answered.
+        """
+        self.execute("begin")
+        try:
+            yield
+        except BaseException:
+            with suppress(BiostarError):  # a broken connection has rolled back by itself
+                self.execute("rollback")
+            raise
+        try:
+            self.execute("commit")
+        except profile.ConnectionLostError as fault:
+            raise CommitUnknownError(f"COMMIT was not answered: {fault.message}", next_step=fault.next_step) from None
+
+    def columns_of(self, schema: str) -> dict[str, frozenset[str]]:
+        """Names of the columns of each table of a schema; empty where there is no such schema."""
+        found: dict[str, set[str]] = {}
+        for table, column in self.query(
+            "select table_name, column_name from svv_columns where table_schema = ?", (schema,)
+        ):
+            found.setdefault(str(table), set()).add(str(column))
+        return {table: frozenset(columns) for table, columns in found.items()}
+
+    def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows of bound values to a declared table, many to a statement."""
+        self._insert(quote_identifier(table.schema, table.name), column_types(table, columns), rows)
+
+    def read_from(self, uri: str, settings: dict[str, str]) -> None:
+        """Take the landing `uri`; Redshift reads it with a role, and `settings` is of no use to it.
+
+        Raises:
+            ConfigurationError: it does not lie in S3, or there is no role to read it with.
+        """
+        self._shared.settings = self._copy_settings(uri)
+        if self._shared.scratch is None:  # the sessions of a run share one
+            self._shared.scratch = Scratch.connect(uri, self._shared.run, self._shared.environment)
+
+    def adopt(self, copy: Path) -> str:
+        """The path of the file: `stage` reads it and hands it on clean."""
+        return str(copy)
+
+    def statements(self, group: LoadGroup) -> list[str]:
+        """The statements that loading a group would send, where COPY refuses nothing and nobody interferes."""
+        settings = self._shared.settings
+        if settings is None or self._shared.scratch is None:
+            raise BiostarError("the landing is not known yet")
+        columns = stage_columns(group)
+        sent = []
+        for files in _alike(group.files):
+            name = "biostar_stage"
+            manifest = self._shared.scratch.address("copy.manifest")
+            sent += [
+                create_stage(name, columns),
+                copy_csv(
+                    group,
+                    name,
+                    columns,
+                    manifest,
+                    settings,
+                    compression=files[0].compression,
+                    header_lines=group.header_lines,
+                ),
+                look_over(name, columns),
+                "begin",
+                f"lock {quote_identifier(group.books, 'load_ledger')}",
+                insert_from(group, name, columns),
+                "commit",
+                f"drop table {quote_identifier(name)}",
+            ]
+        return sent
+
+    def begin_load(self, books: str) -> int:
+        """Lock the ledger, then ask it for the next load id.
+
+        LOCK comes first, since the snapshot of a transaction is taken by its first SELECT or DML
+        (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html): it then shows what the loader before
+        has committed, and the transaction cannot violate serializability with another loader's.
+        """
+        self._published = 0
+        self.execute(f"lock {quote_identifier(books, 'load_ledger')}")
+        (row,) = self.query(next_load_id(books))
+        return int(row[0])
+
+    def stage(self, group: LoadGroup) -> RedshiftStaged:
+        """COPY the objects of a group into temporary tables, and verify them."""
+        stages: list[_Stage] = []
+        counts: list[ObjectCounts] = []
+        plain: list[FileToLoad] = []
+        with tempfile.TemporaryDirectory(prefix="biostar-load-", ignore_cleanup_errors=True) as folder:
+            try:
+                for file in group.files:
+                    if file.lines <= group.header_lines and not file.left_out:
+                        counts.append(ObjectCounts(file.key, 0, 0))
+                    elif _is_plain(group, file):
+                        plain.append(file)
+                    else:
+                        self._refined(group, file, Path(folder), stages, counts)
+                for files in _alike(plain):
+                    self._stage_files(group, files, Path(folder), stages, counts)
+            except BaseException:
+                self._drop(stages)
+                raise
+        of = {count.key: count for count in (*counts, *(count for stage in stages for count in stage.counts))}
+        return RedshiftStaged(
+            group,
+            tuple(of[file.key] for file in group.files),
+            tuple(stage.name for stage in stages),
+            tuple(stage for stage in stages if stage.rows),
+            tuple(reject for stage in stages for reject in stage.rejects),
+        )
+
+    def publish(self, staged: Staged, load_id: int) -> list[ObjectCounts]:
+        """Append the rows of a staged group to its raw table and its bad records to load_rejects."""
+        if not isinstance(staged, RedshiftStaged) or staged.counts is None:
+            raise BiostarError("the group was staged by another target")
+        group = staged.group
+        bound = (load_id, group.ingest_date, group.loaded_at)
+        for stage in staged.stages:
+            self.execute(insert_from(group, stage.name, stage.columns), bound)
+            self._published += stage.rows
+        if staged.stages:
+            raw = quote_identifier(group.table.schema, group.table.name)
+            (row,) = self.query(f"select count(*) from {raw} where _load_id = ?", (load_id,))
+            if int(row[0]) != self._published:
+                raise WarehouseError(
+                    f"load {load_id} has {row[0]} rows in {raw}, {self._published} were copied for it",
+                    undone=UNDONE,
+                    next_step="run the load again",
+                )
+        self._insert(
+            quote_identifier(group.books, "load_rejects"),
+            REJECT_COLUMNS,
+            [
+                (
+                    load_id,
+                    group.table.source,
+                    group.table.name,
+                    reject.key,
+                    reject.line,
+                    reject.column,
+                    reject.code,
+                    reject.reason,
+                    reject.value_length,
+                    group.loaded_at,
+                )
+                for reject in staged.rejects
+            ],
+        )
+        return list(staged.counts)
+
+    def discard(self, staged: Staged) -> None:
+        """Drop the temporary tables; of a broken connection they are gone already."""
+        with suppress(profile.ConnectionLostError):
+            for name in staged.tables:
+                self.execute(f"drop table if exists {quote_identifier(name)}")
+
+    def another(self) -> RedshiftWarehouse:
+        """A further session with the same settings."""
+        warehouse = RedshiftWarehouse(self._session(self._shared), self._shared)
+        warehouse.view_lag = self.view_lag
+        return warehouse
+
+    def reopen(self) -> None:
+        """Connect anew; what was staged is gone with the session."""
+        self._close_connection()
+        self._connection = self._session(self._shared)
+
+    def close(self) -> None:
+        """Release the session, and remove from S3 what was written for COPY."""
+        try:
+            if self._shared.scratch is not None:
+                self._shared.scratch.remove_all()
+        finally:
+            self._close_connection()
+
+    def _close_connection(self) -> None:
+        with suppress(BiostarError), profile.guarded(self._shared.target):
+            self._connection.close()
+
+    def _copy_settings(self, uri: str) -> CopySettings:
+        if not uri.startswith("s3://"):
+            raise ConfigurationError(
+                f"'{self._shared.target}' loads from S3 only, and the landing is the folder '{uri}'",
+                undone="nothing was loaded",
+                next_step="lay the files under s3://bucket/prefix and name it with --landing or BIOSTAR_LANDING",
+            )
+        role = self._shared.environment.get("BIOSTAR_REDSHIFT_IAM_ROLE", "").strip()
+        if self._shared.target == "standin":
+            role = role or STANDIN_ROLE
+        return CopySettings(check_role(role), self._shared.environment.get("BIOSTAR_LANDING_REGION", "").strip())
+
+    def _insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
+        chunk: list[Sequence[Any]] = []
+        size = 0
+        for row in rows:
+            length = sum(len(value) for value in row if isinstance(value, (str, bytes)))
+            if chunk and (len(chunk) == ROWS_PER_INSERT or size + length > BYTES_PER_INSERT):
+                self.execute(insert_statement(table, columns, len(chunk)), [value for one in chunk for value in one])
+                chunk, size = [], 0
+            chunk.append(row)
+            size += length
+        if chunk:
+            self.execute(insert_statement(table, columns, len(chunk)), [value for one in chunk for value in one])
+
+    # Staging ----------------------------------------------------------------------------------------------------
+
+    def _stage_files(
+        self,
+        group: LoadGroup,
+        files: Sequence[FileToLoad],
+        folder: Path,
+        stages: list[_Stage],
+        counts: list[ObjectCounts],
+    ) -> None:
+        """COPY some files together; those that do not come out even are taken one by one."""
+        waiting = list(files)
+        alone: list[FileToLoad] = []
+        if not names_differ(waiting):
+            alone, waiting = waiting, []
+        while len(waiting) > 1:
+            try:
+                stages.append(self._together(group, waiting, folder))
+                waiting = []
+            except _SuspectsError as some:
+                alone += [file for file in waiting if file.key in some.keys]
+                waiting = [file for file in waiting if file.key not in some.keys]
+        for file in (*waiting, *alone):
+            stage = self._alone(group, file, folder)
+            if stage is None:
+                self._refined(group, file, folder, stages, counts)
+            else:
+                stages.append(stage)
+
+    def _together(self, group: LoadGroup, files: Sequence[FileToLoad], folder: Path) -> _Stage:
+        columns = stage_columns(group)
+        everyone = [file.key for file in files]
+        with self._filled(group, files, columns, files[0].compression, group.header_lines) as (name, account):
+            if account is None:
+                raise _SuspectsError(everyone)
+            rows, too_long, returns, _ = self._look_over(name, columns, account, files)
+            if too_long or returns:
+                raise _SuspectsError(everyone)
+            data = {file.key: file.lines - group.header_lines for file in files}
+            # Whether the header counts as scanned the manual does not say; it must be the same for every file.
+            offsets = {key: (account.scanned[key] or 0) - lines for key, lines in data.items()}
+            usual = max(offsets.values(), key=list(offsets.values()).count)
+            odd = [key for key, offset in offsets.items() if offset != usual]
+            if odd or usual not in (0, group.header_lines):
+                raise _SuspectsError(odd or everyone)
+            if rows + sum(len(each) for each in account.refused.values()) != sum(data.values()):
+                raise _SuspectsError(list(account.refused) or everyone)
+            rejects: list[Reject] = []
+            suspects = []
+            for file in files:
+                found = self._judged(group, file, account, folder)
+                if found is None or found[1]:
+                    suspects.append(file.key)
+                else:
+                    rejects += found[0]
+            if suspects:
+                raise _SuspectsError(suspects)
+            bad = {file.key: len(account.refused.get(file.key, ())) for file in files}
+            counts = tuple(ObjectCounts(file.key, data[file.key] - bad[file.key], bad[file.key]) for file in files)
+            return _Stage(name, columns, rows, counts, tuple(rejects))
+
+    def _alone(self, group: LoadGroup, file: FileToLoad, folder: Path) -> _Stage | None:
+        """COPY one file; None where it has to be read as a whole to know what its records are."""
+        columns = stage_columns(group)
+        with self._filled(group, [file], columns, file.compression, group.header_lines) as (name, account):
+            if account is None:
+                return None
+            rows, too_long, returns, line_ends = self._look_over(name, columns, account, [file])
+            found = self._judged(group, file, account, folder)
+            if too_long or returns or found is None or (line_ends and account.refused):
+                return None
+            rejects, blank = found
+            rest = file.lines - group.header_lines - rows - len(rejects) - blank - line_ends
+            if rest:
+                with file.open() as stream:
+                    blanks = len(blank_lines(stream, file.key))
+                # A blank line within a value is a line end of it, and looks blank too.
+                if not 0 <= rest <= blanks:
+                    if file.quotes:
+                        return None
+                    raise WarehouseError(
+                        f"COPY lost records of '{file.key}': {file.lines - group.header_lines:,} lines of data hold"
+                        f" {rows:,} rows, {len(rejects):,} bad records and {blanks:,} blank lines",
+                        undone=UNDONE,
+                        next_step="run the load again",
+                    )
+            counts = (ObjectCounts(file.key, rows, len(rejects)),)
+            return _Stage(name, columns, rows, counts, rejects)
+
+    def _refined(
+        self,
+        group: LoadGroup,
+        file: FileToLoad,
+        folder: Path,
+        stages: list[_Stage],
+        counts: list[ObjectCounts],
+    ) -> None:
+        """Read an object as a whole, and COPY what is good of it."""
+        refined = refine(group, file, folder)
+        columns = tuple(column for column in stage_columns(group) if column.target is not None)
+        if refined.clean is None:
+            stages.append(_Stage("", columns, 0, (refined.counts,), refined.rejects))
+            return
+        scratch = self._scratch
+        address = scratch.put_file(f"clean-{next(self._shared.numbers)}.csv.gz", refined.clean)
+        size = refined.clean.stat().st_size
+        refined.clean.unlink()
+        clean = FileToLoad(file.key, address, "gzip", refined.counts.loaded, True, file.open, size=size)
+        try:
+            with self._filled(group, [clean], columns, "gzip", 0) as (name, account):
+                refused = () if account is None else account.refused.get(file.key, ())
+                rows = 0 if account is None else self._look_over(name, columns, account, [file])[0]
+                if account is None or refused:
+                    raise ObjectError(
+                        f"'{file.key}' has records that COPY does not take"
+                        + (f" (load error {refused[0].code})" if refused else ""),
+                        file.key,
+                        undone="nothing of it is loaded",
+                        next_step="deliver the object again without characters that Redshift cannot store",
+                    )
+                if rows != refined.counts.loaded:
+                    raise WarehouseError(
+                        f"COPY lost records of '{file.key}': it has {refined.counts.loaded:,}, {rows:,} were copied",
+                        undone=UNDONE,
+                        next_step="run the load again",
+                    )
+                stages.append(_Stage(name, columns, rows, (refined.counts,), refined.rejects))
+        finally:
+            scratch.remove(address)
+
+    @contextmanager
+    def _filled(
+        self,
+        group: LoadGroup,
+        files: Sequence[FileToLoad],
+        columns: Sequence[StageColumn],
+        compression: Compression,
+        header_lines: int,
+    ) -> Iterator[tuple[str, CopyAccount | None]]:
+        """A temporary table with the rows of some files, and what the views say; None where COPY gave up.
+
+        The table is dropped unless the block ends well with an account.
+        """
+        number = next(self._shared.numbers)
+        name = f"biostar_stage_{self._shared.run}_{number}"
+        manifest = self._scratch.put(f"{number}.manifest", manifest_of(files))
+        keep = False
+        try:
+            self.execute(create_stage(name, columns))
+            try:
+                self._copy(
+                    copy_csv(
+                        group,
+                        name,
+                        columns,
+                        manifest,
+                        self._settings,
+                        compression=compression,
+                        header_lines=header_lines,
+                    )
+                )
+            except _TooManyErrors:
+                yield name, None
+                return
+            account = account_of(self.query, files, manifest, wait=self.view_lag)
+            yield name, account
+            keep = True
+        finally:
+            if not keep:
+                with suppress(profile.ConnectionLostError):
+                    self.execute(f"drop table if exists {quote_identifier(name)}")
+            self._scratch.remove(manifest)
+
+    def _copy(self, statement: str) -> None:
+        try:
+            self.execute(statement)
+        except TransientError:
+            raise
+        except WarehouseError as fault:
+            if _GAVE_UP.search(fault.message):
+                raise _TooManyErrors from None
+            raise
+
+    def _look_over(
+        self, name: str, columns: Sequence[StageColumn], account: CopyAccount, files: Sequence[FileToLoad]
+    ) -> tuple[int, int, int, int]:
+        (row,) = self.query(look_over(name, columns))
+        (last,) = self.query("select pg_last_copy_count()")
+        rows, too_long, returns, line_ends = (int(value) for value in row)
+        if not rows == account.loaded == int(last[0]):
+            raise WarehouseError(
+                f"a COPY of {', '.join(repr(file.key) for file in files[:5])} says {account.loaded:,} rows"
+                f" (pg_last_copy_count {last[0]:,}), its table has {rows:,}",
+                undone=UNDONE,
+                next_step="run the load again",
+            )
+        return rows, too_long, returns, line_ends
+
+    def _judged(
+        self, group: LoadGroup, file: FileToLoad, account: CopyAccount, folder: Path
+    ) -> tuple[tuple[Reject, ...], int] | None:
+        """The rejects among the records that COPY refused, and how many of them are blank lines; None: cannot tell."""
+        refused = account.refused.get(file.key, ())
+        if not refused:
+            return (), 0
+        codes = {one.line: one.code for one in refused}
+        if len(codes) < len(refused) or min(codes) <= group.header_lines or max(codes) > file.lines:
+            return None
+        verdict = judge_lines(group, file, sorted(codes), folder)
+        if verdict is None or any(codes[line] != INVALID_TEXT for line in verdict.good):
+            return None
+        # What our rules take and Redshift cannot store: characters that are none, and the NUL on the stand-in.
+        foreign = tuple(
+            Reject(file.key, line, None, "invalid_encoding", "a character that Redshift does not take", None)
+            for line in verdict.good
+        )
+        return (*verdict.rejects, *foreign), len(verdict.blank)
+
+    def _drop(self, stages: Sequence[_Stage]) -> None:
+        with suppress(profile.ConnectionLostError):
+            for stage in stages:
+                if stage.name:
+                    self.execute(f"drop table if exists {quote_identifier(stage.name)}")
+
+    @property
+    def _scratch(self) -> Scratch:
+        if self._shared.scratch is None:
+            raise BiostarError("the landing is not known yet")
+        return self._shared.scratch
+
+    @property
+    def _settings(self) -> CopySettings:
+        if self._shared.settings is None:
+            raise BiostarError("the landing is not known yet")
+        return self._shared.settings
+
+
+_GAVE_UP = re.compile(r"load into table .* failed", re.IGNORECASE)
+
+
+def _is_plain(group: LoadGroup, file: FileToLoad) -> bool:
+    """Whether COPY can be given an object as it lies, to begin with.
+
+    It cannot read a local copy, nor one in which lines were left out. That a carriage return alone ends a line, and how
+    `ignoreheader` counts a header of several lines, the manual does not say.
+    """
+    return file.address.startswith("s3://") and not file.left_out and file.line_end != "\r" and group.header_lines == 1
+
+
+def _alike(files: Sequence[FileToLoad]) -> list[list[FileToLoad]]:
+    """Files by their compression, which a COPY has one of."""
+    found: dict[str, list[FileToLoad]] = {}
+    for file in files:
+        found.setdefault(file.compression, []).append(file)
+    return list(found.values())
