@@ -215,3 +215,12 @@ class _TextOf:
                 undone="nothing of its batch is loaded",
                 next_step="deliver the object again",
             )
+
+
+def text_of(stream: BinaryIO, key: str) -> Iterator[bytes]:
+    """The uncompressed bytes of an object in chunks.
+
+    Raises:
+        ObjectError: it is a damaged or truncated archive.
+    """
+    yield from _TextOf(stream, key, lambda _: None)
