@@ -32,7 +32,12 @@ COLUMNS = {
     "name": "varchar(64)",
     "story": "varchar(2000)",
     "code": "char(8)",
+    "clock": "time",
+    "clock_there": "timetz",
+    "raw": "varbyte(16)",
+    "doc": "super",
 }
+DUCKDB_NAMES = {"raw": "blob", "doc": "json"}
 WORDS = [
     "",
     " ",
@@ -74,6 +79,10 @@ def rows(count: int) -> list[tuple[Any, ...]]:
             "".join(chance.choices(WORDS, k=2)),
             chance.choice(WORDS) * chance.randrange(100),
             chance.choice(["", "a", "ab c", "x  "]),
+            moment.time(),
+            moment.time().isoformat() + chance.choice(["+00:00", "+05:30", "-08:00"]),
+            chance.randbytes(chance.randrange(6)),
+            chance.choice(['{"b": 1, "a": [true, null, "x: , y"]}', "[1.50, 2e3]", '"text"', "-7", "{}"]),
         )
         made.append((number, *map(sometimes, values)))
     return made
@@ -84,10 +93,11 @@ def engines(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The same rows as one.values in a DuckDB file and in the stand-in."""
     file = tmp_path_factory.mktemp("engines") / "w.duckdb"
     listed = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    listed_here = ", ".join(f"{name} {DUCKDB_NAMES.get(name, kind)}" for name, kind in COLUMNS.items())
     data = rows(400)
     marks = ", ".join("?" for _ in COLUMNS)
     with duckdb.connect(str(file)) as local:
-        local.execute(f"set TimeZone = 'UTC'; create schema one; create table one.every_type ({listed})")
+        local.execute(f"set TimeZone = 'UTC'; create schema one; create table one.every_type ({listed_here})")
         local.executemany(f"insert into one.every_type values ({marks})", [list(row) for row in data])
     with closing(redshift_connector.connect(**standin.connection)) as warehouse:
         warehouse.autocommit = True
@@ -97,7 +107,8 @@ def engines(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
         cursor.execute(f"create table one.every_type ({listed})")
         for start in range(0, len(data), 100):
             part = data[start : start + 100]
-            casts = ", ".join(f"cast(? as {kind})" for kind in COLUMNS.values())
+            special = {"varbyte(16)": "from_hex(?)", "super": "json_parse(?)"}
+            casts = ", ".join(special.get(kind, f"cast(? as {kind})") for kind in COLUMNS.values())
             cursor.execute(
                 "insert into one.every_type values " + ", ".join(f"({casts})" for _ in part),
                 [None if value is None else _text(value) for row in part for value in row],
@@ -107,6 +118,8 @@ def engines(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
@@ -140,6 +153,9 @@ def test_every_type_has_the_same_text_on_both(
         ("ratio = ratio * 1.0000001", "ratio", "float rounding"),
         ("story = ''", "story", "null against empty text"),
         ("code = 'zz'", "code", "different text"),
+        ("clock = cast('23:59:58.000001' as time)", "clock", "different value"),
+        ("raw = raw || from_hex('00')", "raw", "different value"),
+        ("doc = json_parse('{\"b\": 2}')", "doc", "different value"),
     ],
 )
 def test_a_change_on_the_stand_in_is_found_and_named(

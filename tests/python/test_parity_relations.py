@@ -131,7 +131,12 @@ def test_versions_of_a_snapshot_are_compared_without_their_times(tmp_path: Any) 
         ("TIMESTAMP WITH TIME ZONE", "timestamp without time zone", None, "timestamptz and timestamp"),
         ("DOUBLE", "float8", None, ""),
         ("FLOAT", "double precision", None, "real and double precision"),
-        ("VARCHAR", "super", None, "varchar and super: super cannot be compared"),
+        ("VARCHAR", "super", None, "varchar and super"),
+        ("JSON", "super", "super", ""),
+        ("TIME", "time without time zone", "time", ""),
+        ("TIME WITH TIME ZONE", "time without time zone", None, "timetz and time"),
+        ("BLOB", "binary varying(64000)", "varbyte", ""),
+        ("VARCHAR", "hllsketch", None, "varchar and hllsketch: hllsketch cannot be compared"),
     ],
 )
 def test_types_agree_by_the_mapping_and_not_otherwise(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, localcontext
+from typing import Any
 
 from biostar.parity.types import Meeting
 
@@ -26,7 +28,13 @@ def values_agree(left: Value, right: Value, meeting: Meeting) -> bool:
     """Whether two values of a column are equal."""
     if isinstance(left, float) and isinstance(right, float):
         return floats_agree(left, right, meeting.digits)
+    if meeting.family == "json" and isinstance(left, str) and isinstance(right, str):
+        return left == right or _read(left) == _read(right)
     return left == right
+
+
+def _read(document: str) -> Any:
+    return json.loads(document, parse_float=Decimal, parse_int=Decimal)
 
 
 def diagnose(left: Value, right: Value, meeting: Meeting) -> str:

@@ -96,6 +96,14 @@ class DuckDBTexts:
         if meeting.family == "timestamp":
             moment = f"{name} at time zone 'UTC'" if own.name == "timestamptz" else f"cast({name} as timestamp)"
             return f"strftime({moment}, '%Y-%m-%d %H:%M:%S.%f')"
+        if meeting.family == "time":
+            moment = f"(date '2000-01-01' + {name})"
+            moment = f"{moment} at time zone 'UTC'" if own.name == "timetz" else moment
+            return f"strftime({moment}, '%H:%M:%S.%f')"
+        if meeting.family == "bytes":
+            return f"lower(hex({name}))"
+        if meeting.family == "json":
+            return f"cast(json({name}) as varchar)"
         if meeting.family == "text":
             return f"rtrim({name}, ' ')" if meeting.padded else name
         return f"cast({name} as varchar)"
@@ -131,6 +139,14 @@ class RedshiftTexts:
         if meeting.family == "timestamp":
             moment = f"{name} at time zone 'UTC'" if own.name == "timestamptz" else f"cast({name} as timestamp)"
             return f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US')"
+        if meeting.family == "time":
+            moment = f"(cast('2000-01-01' as date) + {name})"
+            moment = f"{moment} at time zone 'UTC'" if own.name == "timetz" else moment
+            return f"to_char({moment}, 'HH24:MI:SS.US')"
+        if meeting.family == "bytes":
+            return f"to_hex({name})"
+        if meeting.family == "json":
+            return f"json_serialize({name})"
         if meeting.family == "text":
             return f"rtrim({name}, ' ')" if meeting.padded else name
         return f"cast({name} as varchar(32))"

@@ -10,8 +10,14 @@
     timestamptz       TIMESTAMP WITH TIME ZONE   timestamp with time zone        the same, in UTC
     varchar(n)        VARCHAR                    character varying(n)            as it is, blanks included
     char(n)           VARCHAR                    character(n)                    without the blanks at its end
+    time              TIME                       time without time zone          HH:MM:SS.ffffff
+    timetz            TIME WITH TIME ZONE        time with time zone             the same, in UTC
+    varbyte           BLOB                       binary varying                  hexadecimal digits
+    super             JSON                       super                           JSON without blanks
 
 A null is the character U+001E. DuckDB keeps no width of a text: the other side's is held against the contract's.
+Two JSON texts that differ are read when their rows are fetched: neither the order of an object's attributes nor the
+spelling of a number is a difference. A value of more than 65,535 bytes cannot be written as text on Redshift.
 """
 
 from __future__ import annotations
@@ -32,6 +38,10 @@ _DUCKDB = {
     "TIMESTAMP": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
     "VARCHAR": "varchar",
+    "TIME": "time",
+    "TIME WITH TIME ZONE": "timetz",
+    "BLOB": "varbyte",
+    "JSON": "super",
 }
 _REDSHIFT = {
     "smallint": "smallint",
@@ -62,6 +72,14 @@ _REDSHIFT = {
     "char": "char",
     "character": "char",
     "bpchar": "char",
+    "time": "time",
+    "time without time zone": "time",
+    "timetz": "timetz",
+    "time with time zone": "timetz",
+    "varbyte": "varbyte",
+    "varbinary": "varbyte",
+    "binary varying": "varbyte",
+    "super": "super",
 }
 _FAMILIES = {
     "smallint": "integer",
@@ -76,6 +94,10 @@ _FAMILIES = {
     "timestamptz": "timestamp",
     "varchar": "text",
     "char": "text",
+    "time": "time",
+    "timetz": "time",
+    "varbyte": "bytes",
+    "super": "json",
 }
 _MEETING = {
     frozenset(("integer", "numeric")): "numeric",
@@ -188,4 +210,4 @@ def meet(left: ColumnType, right: ColumnType, declared: ColumnType | None = None
         widths = [side.width for side in (left, right, declared) if side is not None and side.width is not None]
         digest = not widths or max(widths) > WIDEST_AS_IS
         return Meeting(family, padded="char" in (left.name, right.name), digest=digest)
-    return Meeting(family)
+    return Meeting(family, digest=family in ("bytes", "json"))
