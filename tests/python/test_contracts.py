@@ -143,7 +143,7 @@ def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path) -> None:
 def test_the_declarations_of_the_project() -> None:
     sources = {source.name: source for source in read_sources(PROJECT, {})}
     assert len(sources["raw_ehr"].tables) == 18
-    assert [table.name for table in sources["raw_meta"].tables] == ["load_ledger", "load_rejects"]
+    assert [table.name for table in sources["raw_meta"].tables] == ["load_ledger", "load_rejects", "unload_ledger"]
 
 
 def test_duckdb_takes_the_ddl() -> None:

@@ -26,9 +26,10 @@ class RedshiftDialect:
         """Create a raw table unless it is there."""
         columns = ",\n".join(f"    {column_ddl(column)}" for column in table.all_columns)
         load = "_load_id" if table.landing is not None else "load_id"
+        sorting = f"\ncompound sortkey ({quote_identifier(load)})" if load in table.by_name or table.landing else ""
         return (
             f"create table if not exists {quote_identifier(table.schema, table.name)} (\n{columns}\n)\n"
-            f"diststyle auto\ncompound sortkey ({quote_identifier(load)})"
+            f"diststyle auto{sorting}"
         )
 
     def add_column(self, table: RawTable, column: Column) -> str:
