@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_the_context_manager_leaves_no_process_and_no_data(tmp_path: Path) -> No
     assert not data.exists()
     for pid in pids:
         wait_until_gone(pid)
+
+
+def test_a_directory_that_only_its_owner_can_enter_will_do() -> None:
+    """Called by root, Postgres runs as another user, who could not reach it."""
+    with tempfile.TemporaryDirectory() as made, StandIn(Settings(home=Path(made), port=0)) as standin:
+        assert select_one(standin.state["port"]) == 1
 
 
 def test_the_verbs_print_json_and_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

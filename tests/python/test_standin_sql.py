@@ -546,6 +546,23 @@ def test_explain_says_that_it_is_no_plan_of_redshift(session: Connection) -> Non
     assert rows(session, "select count(*) from n") == [[3]]
 
 
+def test_statements_that_ask_for_columns_take_parameters_and_stand_anywhere(session: Connection) -> None:
+    cursor = session.cursor()
+    cursor.execute("select * from n where i > %s qualify row_number() over (partition by g order by i) = 1", (3,))
+    assert [row[:2] for row in cursor.fetchall()] == [[2, 4]]
+    rows(session, "create table turned (g integer, k varchar(9), x integer)")
+    rows(session, "insert into turned select g, k, x from (select g, i from n) unpivot (x for k in (i)) where g = 1")
+    assert rows(session, "select * from turned order by x") == [[1, "i", 1], [1, "i", 2]]
+    rotated = "select * from (select g, i, v from n) pivot (max(i) for v in ('a', 'b'))"
+    rows(session, f"create view rotated as {rotated} with no schema binding")
+    rows(session, f"create materialized view rotated_kept as {rotated}")
+    for name in ("rotated", "rotated_kept"):
+        assert rows(session, f"select * from {name} order by g") == [[1, 1, 2], [2, None, None]]
+    with pytest.raises(redshift_connector.Error, match='relation "nowhere" does not exist'):
+        rows(session, "select * from nowhere pivot (max(i) for v in ('a'))")
+    assert rows(session, "select 1") == [[1]]
+
+
 def test_parameters_are_asked_for_by_function(session: Connection) -> None:
     rows(session, "set query_group to 'night'")
     assert rows(session, "select current_setting('query_group')") == [["night"]]

@@ -140,7 +140,7 @@ class Postgres:
         base = home
         if os.geteuid() == 0:
             self._user = pwd.getpwnam("nobody")
-            if not _reachable(home.resolve().parent):
+            if not _reachable(home.resolve()):
                 base = Path(tempfile.gettempdir()) / f"standin-{hash_of(str(home.resolve()))}"
                 base.mkdir(mode=0o755, exist_ok=True)
             if not _reachable(programs.directory.resolve()):

@@ -525,7 +525,11 @@ _WORDS: dict[str, WordRule] = {
         "compare, and test both sides for null",
     ),
     "unpivot": _refuse_if(
-        lambda e, at: e.tokens.items[at + 1 : at + 2] != () and e.tokens.low(at - 1) in ("from", ",", "join"),
+        lambda e, at: (
+            e.tokens.low(at - 1) in ("from", ",", "join")
+            and any(token.kind in ("word", "quoted") for token in e.tokens.items[at + 1 : at + 2])
+            and e.tokens.low(at + 1) not in ("as", "from")
+        ),
         "UNPIVOT of an object is not known to the stand-in",
         "take its attributes by name",
     ),
