@@ -54,7 +54,7 @@ def dialect_of(target: str) -> Dialect:
     if target in ("redshift", "standin"):
         from biostar.warehouse.redshift_dialect import RedshiftDialect
 
-        return RedshiftDialect()
+        return RedshiftDialect(target)
     raise UsageError(f"there is no target '{target}'", next_step=f"choose one of {', '.join(TARGETS)}")
 
 

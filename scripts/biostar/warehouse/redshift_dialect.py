@@ -14,9 +14,10 @@ from biostar.warehouse.duckdb_dialect import column_ddl
 
 
 class RedshiftDialect:
-    """Spelling of Amazon Redshift."""
+    """Spelling of Amazon Redshift, and of its stand-in."""
 
-    name = "redshift"
+    def __init__(self, name: str = "redshift") -> None:
+        self.name = name
 
     def create_schema(self, schema: str) -> str:
         """Create a schema unless it is there."""

@@ -90,11 +90,6 @@ def _ask(query: Query, files: Sequence[FileToLoad], manifest: str) -> tuple[str,
     query_id, status, loaded, file_count, file_bytes, error_count = history[0]
     if status != "completed":
         return f"sys_load_history calls it {status}", None
-    if int(file_count or 0) != len(files):
-        return f"sys_load_history says {file_count} files, the manifest lists {len(files)}: {_named(files)}", None
-    size = sum(file.size for file in files)
-    if file_bytes and int(file_bytes) < size:
-        return f"sys_load_history says {file_bytes} bytes, the manifest's objects have {size}: {_named(files)}", None
     by_name = {_cut(file.address): file.key for file in files}
     scanned: dict[str, int | None] = {}
     strange = []
@@ -112,6 +107,11 @@ def _ask(query: Query, files: Sequence[FileToLoad], manifest: str) -> tuple[str,
         return f"sys_load_detail lacks {len(missing)} of {len(files)} files: {_named(missing)}", None
     if strange:
         return f"sys_load_detail has a file that the manifest does not list: '{strange[0]}'", None
+    if int(file_count or 0) != len(files):
+        return f"sys_load_history says {file_count} files, the manifest lists {len(files)}: {_named(files)}", None
+    size = sum(file.size for file in files)
+    if file_bytes and int(file_bytes) < size:
+        return f"sys_load_history says {file_bytes} bytes, the manifest's objects have {size}: {_named(files)}", None
     refused = _errors(query, int(query_id), by_name, int(error_count or 0))
     if refused is None:
         return f"sys_load_error_detail has fewer than the {error_count} errors of sys_load_history", None

@@ -109,7 +109,7 @@ class RedshiftWarehouse:
         self._connection = connection
         self._shared = shared
         self._published = 0
-        self.dialect = RedshiftDialect()
+        self.dialect = RedshiftDialect(shared.target)
         self.view_lag = LONGEST_WAIT
 
     @classmethod
@@ -243,6 +243,7 @@ class RedshiftWarehouse:
         plain: list[FileToLoad] = []
         with tempfile.TemporaryDirectory(prefix="biostar-load-", ignore_cleanup_errors=True) as folder:
             try:
+                # Those first that may have to be rewritten: then nothing was copied in vain.
                 for file in group.files:
                     if file.lines <= group.header_lines and not file.left_out:
                         counts.append(ObjectCounts(file.key, 0, 0))
