@@ -23,6 +23,7 @@ COPIES: tuple[tuple[str, str, bytes, str, str | None], ...] = (
     ),
     ("too-long", "a text of more bytes than its column: 1204", "1,ééé,\n".encode(), "csv", "1204"),
     ("bad-digit", "letters in a number: 1207", b"x,a,\n", "csv", "1207"),
+    ("overflow", "a number that no integer holds: 1222", b"3000000000,a,\n", "csv", "1222"),
     ("extra-column", "a field too many: 1202", b"1,a,,more\n", "csv", "1202"),
     ("missing-column", "a field too few is an error", b"1,a\n", "csv", "12"),
     ("bad-time", "an impossible time: 1206", b"1,a,2024-02-30 00:00:00\n", "csv", "1206"),
