@@ -21,6 +21,9 @@ Relations = Mapping[tuple[str, str], Mapping[str, Phi]]
 """Class of each column of each relation, by schema and table, lower case."""
 
 
+_OPAQUE = (exp.Select, exp.SetOperation, exp.Table, exp.TableColumn, exp.Star, exp.Anonymous, exp.Columns)
+
+
 class _Untraceable(Exception):
     """Some part of the query comes from where nothing is declared."""
 
@@ -39,6 +42,8 @@ def phi_of_query(sql: str, relations: Relations, dialect: str) -> dict[str, Phi]
         raise UsageError("the query is not one SELECT", next_step="give --query a single select statement")
     schema: dict[str, dict[str, dict[str, str]]] = {}
     for (place, table), columns in relations.items():
+        if not columns:
+            continue  # its columns stay unknown
         schema.setdefault(place, {})[table] = dict.fromkeys(columns, "unknown")
     try:
         qualified = qualify(
@@ -80,12 +85,14 @@ def _class_of(projection: exp.Expr, scope: Scope, relations: Relations) -> Phi:
     inner = {id(child.expression): child for child in scope.subquery_scopes}
     for node in projection.walk(prune=lambda one: id(one) in inner):
         if id(node) in inner:
-            classes += _outputs(inner[id(node)], relations).values()
+            child = inner[id(node)]
+            classes += _outputs(child, relations).values()
+            if not (isinstance(node.parent, exp.Subquery) and not isinstance(node.parent.parent, exp.Predicate)):
+                # Whether there is such a row tells what the row is asked for.
+                classes += [_column(one, within, relations) for within in child.traverse() for one in within.columns]
         elif isinstance(node, exp.Column):
             classes.append(_column(node, scope, relations))
-        elif isinstance(node, (exp.Query, exp.Table, exp.Star, exp.Anonymous, exp.Columns)) and not (
-            isinstance(node, exp.Star) and isinstance(node.parent, exp.Count)
-        ):
+        elif isinstance(node, _OPAQUE) and not (isinstance(node, exp.Star) and isinstance(node.parent, exp.Count)):
             # A function that nobody knows may read anything, as DuckDB's query() does.
             classes.append("unknown")
     return worst(classes)

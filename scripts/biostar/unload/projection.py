@@ -48,11 +48,12 @@ class Measure:
 
 def outgoing(texts: Texts, columns: Sequence[OutColumn], file_format: FileFormat, partition_by: Sequence[str]) -> str:
     """The select list of what is written."""
-    return ", ".join(
-        f"{_written(texts, column, file_format == 'csv' or column.name in partition_by)} as"
-        f" {quote_identifier(column.name)}"
-        for column in columns
-    )
+    chosen = []
+    for column in columns:
+        name = quote_identifier(column.name)
+        value = _written(texts, column, file_format == "csv" or column.name in partition_by)
+        chosen.append(name if value == name else f"{value} as {name}")
+    return ", ".join(chosen)
 
 
 def _written(texts: Texts, column: OutColumn, as_text: bool) -> str:
@@ -60,7 +61,9 @@ def _written(texts: Texts, column: OutColumn, as_text: bool) -> str:
     kind = column.type
     if as_text:
         if kind.family == "text":
-            return f"nullif({_trimmed(name, kind)}, '')"
+            # Not nullif: on Redshift blanks at the end count for nothing in a comparison, so ' ' would equal ''.
+            text = _trimmed(name, kind)
+            return f"case when length({text}) > 0 then {text} end"
         if kind.family == "float":
             return f"cast({name} as varchar)"
         return texts.text(column.read_as, kind, meeting_of(kind))

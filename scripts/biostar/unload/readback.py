@@ -19,6 +19,9 @@ from biostar.warehouse import quote_literal
 LONGEST_LINE = 4 * 1024 * 1024
 """Bytes; Redshift's COPY takes no longer row (https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html)."""
 
+OPEN_FILES = 32
+"""Files of partitions that are written at once."""
+
 _FILE = "biostar_file"
 
 
@@ -66,6 +69,9 @@ def connect_to(connection: duckdb.DuckDBPyConnection, settings: dict[str, str]) 
         from duckdb_extensions import import_extension
 
         import_extension("httpfs", con=connection)
+        # A buffer of each open file is a ten-thousandth of this: 8 MB, not the 80 MB of the default.
+        connection.execute("set s3_uploader_max_filesize = '80GB'")
+        connection.execute(f"set partitioned_write_max_open_files = {OPEN_FILES}")
         names = ", ".join(f"{name} ?" for name in settings)
         connection.execute(f"create or replace temporary secret unloading (type s3, {names})", list(settings.values()))
 

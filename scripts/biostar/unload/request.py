@@ -35,6 +35,8 @@ COMPRESSIONS: dict[str, tuple[str, ...]] = {
 }
 """What DuckDB can write; the first is the default. Redshift's Parquet is always SNAPPY."""
 
+FAMILIES = ("integer", "numeric", "float", "boolean", "date", "timestamp", "text")
+
 MEGABYTE = 1 << 20
 SMALLEST_FILE, LARGEST_FILE = 5 * MEGABYTE, int(6.2 * 1024) * MEGABYTE
 """Bounds of Redshift's MAXFILESIZE (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html), kept on both."""
@@ -227,7 +229,7 @@ def check_columns(columns: Sequence[OutColumn], options: Options) -> None:
         if names.count(name) > 1:
             raise UsageError(f"two columns are named '{name}'", next_step="give one another name in the query")
     for column in columns:
-        if not column.type.family:
+        if column.type.family not in FAMILIES:
             raise UsageError(
                 f"column '{column.name}' is of type {column.type}, which no type of the files equals on both targets",
                 next_step="cast it in a query, as to numeric(18,2), bigint, timestamp or varchar",
