@@ -113,11 +113,16 @@ def test_known_columns() -> None:
     }
 
 
-def test_the_loaders_ddl_is_checked() -> None:
+def test_the_loaders_own_statements_are_checked() -> None:
     reports = check_project(_manifest(), ROOT, STRICT)
-    statements = reports["biostar raw ddl --target redshift"]
-    assert len(statements) > 18
-    assert {statement.verdict for statement in statements} == {"accepted"}
+    for name, least in (
+        ("biostar raw ddl --target redshift", 18),
+        ("biostar load --dry-run --target redshift", 18 * 8 - 1),
+    ):
+        statements = reports[name]
+        assert len(statements) > least
+        assert {statement.verdict for statement in statements} == {"accepted"}
+    assert "copy" in {statement.kind for statement in reports["biostar load --dry-run --target redshift"]}
 
 
 def test_a_node_that_was_not_compiled_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from biostar.contracts import read_sources
 from biostar.errors import ConfigurationError
 from biostar.raw import ddl_statements
 from biostar.warehouse import dialect_of
+from biostar.warehouse.redshift_copy import sample_statements
 
 _QUERIES = {"model", "snapshot", "test"}
 _COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
@@ -268,6 +269,15 @@ def _hooks(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _loader_texts(project: Path, base: Options) -> Iterator[Text]:
-    """The DDL of the raw tables, as `biostar raw ddl --target redshift` prints it."""
-    statements = list(ddl_statements(dialect_of("redshift"), read_sources(project)))
+    """What the loader sends by itself: the DDL of the raw tables, and for each of them COPY and what goes with it."""
+    sources = read_sources(project)
+    statements = list(ddl_statements(dialect_of("redshift"), sources))
     yield Text("biostar raw ddl --target redshift", ";\n".join(statements), base)
+    statements = [
+        statement
+        for source in sources
+        if source.landing is not None
+        for table in source.tables
+        for statement in sample_statements(table)
+    ]
+    yield Text("biostar load --dry-run --target redshift", ";\n".join(statements), base)

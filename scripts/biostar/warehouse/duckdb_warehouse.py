@@ -66,9 +66,11 @@ class DuckDBWarehouse:
             new = not path.exists()
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
+            # To look at a database that is not there yet is to look at an empty one.
+            nothing = read_only and new
             connection = duckdb.connect(
-                str(path),
-                read_only=read_only,
+                ":memory:" if nothing else str(path),
+                read_only=read_only and not nothing,
                 config={
                     "memory_limit": memory.strip(),
                     "threads": int(threads),

@@ -20,12 +20,14 @@ and what remains of it is longer than declared, so that it is found before the r
 
 from __future__ import annotations
 
+import datetime
+import io
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from biostar.contracts import Compression
+from biostar.contracts import Compression, RawTable
 from biostar.errors import ConfigurationError
 from biostar.warehouse.base import FileToLoad, LoadGroup, quote_identifier, quote_literal
 
@@ -193,6 +195,68 @@ def look_over(name: str, columns: Sequence[StageColumn]) -> str:
         f" coalesce(sum(case when right({last}, 1) = chr(13) then 1 else 0 end), 0),"
         f" coalesce(sum({inside}), 0) from {quote_identifier(name)}"
     )
+
+
+def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> list[str]:
+    """What loading a group sends where COPY refuses nothing, with the bound values written out.
+
+    Args:
+        group: the group; `load_id` is 0 where it is not known yet.
+        settings: of the COPY.
+        folder: the s3:// prefix of the manifests.
+    """
+    columns = stage_columns(group)
+    bound = (
+        str(group.load_id) if group.load_id else "null /* the next load id */",
+        f"'{group.ingest_date}'",
+        f"'{group.loaded_at}'",
+    )
+    sent = []
+    for number, files in enumerate(alike(group.files)):
+        name = f"biostar_stage_{number}"
+        insert = insert_from(group, name, columns)
+        for value in bound:
+            insert = insert.replace("?", value, 1)
+        copy = copy_csv(
+            group,
+            name,
+            columns,
+            f"{folder.rstrip('/')}/{number}.manifest",
+            settings,
+            compression=files[0].compression,
+            header_lines=group.header_lines,
+        )
+        sent += [create_stage(name, columns), copy, look_over(name, columns)]
+        sent += ["begin", f"lock {quote_identifier(group.books, 'load_ledger')}", insert, "commit"]
+        sent.append(f"drop table if exists {quote_identifier(name)}")
+    return sent
+
+
+def sample_statements(table: RawTable) -> list[str]:
+    """What loading one object with the declared columns of a table sends, for a check without a landing."""
+    file = FileToLoad("part.csv.gz", "s3://bucket/landing/part.csv.gz", "gzip", 2, False, io.BytesIO)
+    group = LoadGroup(
+        table=table,
+        books="raw_meta",
+        ingest_date=datetime.date(2024, 2, 8),
+        loaded_at=datetime.datetime(2024, 2, 9),
+        fields=tuple(column.name for column in table.columns),
+        names=tuple(column.name for column in table.columns),
+        header_lines=1,
+        files=(file,),
+        widths=tuple(column.width for column in table.columns),
+        run="sample",
+    )
+    settings = CopySettings("arn:aws:iam::123456789012:role/loader", "eu-west-1")
+    return load_statements(group, settings, "s3://bucket/landing/_biostar/sample")
+
+
+def alike(files: Sequence[FileToLoad]) -> list[list[FileToLoad]]:
+    """Files by their compression, which a COPY has one of."""
+    found: dict[str, list[FileToLoad]] = {}
+    for file in files:
+        found.setdefault(file.compression, []).append(file)
+    return list(found.values())
 
 
 def manifest_of(files: Sequence[FileToLoad]) -> bytes:

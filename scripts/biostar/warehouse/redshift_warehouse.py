@@ -35,10 +35,12 @@ from biostar.warehouse.base import (
 from biostar.warehouse.redshift_copy import (
     CopySettings,
     StageColumn,
+    alike,
     check_role,
     copy_csv,
     create_stage,
     insert_from,
+    load_statements,
     look_over,
     manifest_of,
     stage_columns,
@@ -196,33 +198,7 @@ class RedshiftWarehouse:
 
     def statements(self, group: LoadGroup) -> list[str]:
         """The statements that loading a group would send, where COPY refuses nothing and nobody interferes."""
-        settings = self._shared.settings
-        if settings is None or self._shared.scratch is None:
-            raise BiostarError("the landing is not known yet")
-        columns = stage_columns(group)
-        sent = []
-        for files in _alike(group.files):
-            name = "biostar_stage"
-            manifest = self._shared.scratch.address("copy.manifest")
-            sent += [
-                create_stage(name, columns),
-                copy_csv(
-                    group,
-                    name,
-                    columns,
-                    manifest,
-                    settings,
-                    compression=files[0].compression,
-                    header_lines=group.header_lines,
-                ),
-                look_over(name, columns),
-                "begin",
-                f"lock {quote_identifier(group.books, 'load_ledger')}",
-                insert_from(group, name, columns),
-                "commit",
-                f"drop table {quote_identifier(name)}",
-            ]
-        return sent
+        return load_statements(group, self._settings, self._scratch.address(""))
 
     def begin_load(self, books: str) -> int:
         """Lock the ledger, then ask it for the next load id.
@@ -251,7 +227,7 @@ class RedshiftWarehouse:
                         plain.append(file)
                     else:
                         self._refined(group, file, Path(folder), stages, counts)
-                for files in _alike(plain):
+                for files in alike(plain):
                     self._stage_files(group, files, Path(folder), stages, counts)
             except BaseException:
                 self._drop(stages)
@@ -605,11 +581,3 @@ def _is_plain(group: LoadGroup, file: FileToLoad) -> bool:
     `ignoreheader` counts a header of several lines, the manual does not say.
     """
     return file.address.startswith("s3://") and not file.left_out and file.line_end != "\r" and group.header_lines == 1
-
-
-def _alike(files: Sequence[FileToLoad]) -> list[list[FileToLoad]]:
-    """Files by their compression, which a COPY has one of."""
-    found: dict[str, list[FileToLoad]] = {}
-    for file in files:
-        found.setdefault(file.compression, []).append(file)
-    return list(found.values())
