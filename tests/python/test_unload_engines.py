@@ -174,8 +174,8 @@ def read_files(to: str, file_format: str) -> tuple[list[tuple[Any, ...]], list[t
         ("every", "csv", ("kind",)),
         ("raw", "parquet", ()),
         ("raw", "csv", ()),
-        ("mart", "parquet", ("day_of_week",)),
-        ("mart", "csv", ("day_of_week",)),
+        ("mart", "parquet", ("is_weekend",)),
+        ("mart", "csv", ("is_weekend",)),
     ],
 )
 def test_both_engines_write_the_same(

@@ -38,7 +38,7 @@ COMPRESSIONS: dict[str, tuple[str, ...]] = {
 FAMILIES = ("integer", "numeric", "float", "boolean", "date", "timestamp", "text")
 
 MEGABYTE = 1 << 20
-SMALLEST_FILE, LARGEST_FILE = 5 * MEGABYTE, int(6.2 * 1024) * MEGABYTE
+SMALLEST_FILE, LARGEST_FILE = 5 * MEGABYTE, int(6.2 * 1024 * MEGABYTE)
 """Bounds of Redshift's MAXFILESIZE (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html), kept on both."""
 
 DEFAULT_FILE = 256 * MEGABYTE
@@ -182,10 +182,10 @@ def read_size(text: str) -> int:
         UsageError: it is none, or out of Redshift's bounds.
     """
     size = _SIZE.fullmatch(text.strip())
-    number = float(size[1]) * MEGABYTE * (1024 if (size[2] or "").lower() == "gb" else 1) if size else 0.0
+    number = int(float(size[1]) * (1024 if (size[2] or "").lower() == "gb" else 1) * MEGABYTE) if size else 0
     if not SMALLEST_FILE <= number <= LARGEST_FILE:
         raise UsageError(f"the largest size of a file is '{text}'", next_step="give it as 5MB to 6.2GB")
-    return int(number)
+    return number
 
 
 def check_options(options: Options, target: str) -> None:

@@ -25,7 +25,7 @@ from biostar.unload.phi import personal_columns, refuse_personal
 from biostar.unload.projection import Measure, differences, measures, read_measure
 from biostar.unload.readback import measure_files
 from biostar.unload.request import Options, OutColumn, Subject, Unloaded, check_columns, check_options
-from biostar.unload.store import LONGEST_KEY, Store, open_store
+from biostar.unload.store import LONGEST_KEY, ChangedMeanwhile, Store, open_store
 from biostar.warehouse import quote_identifier
 
 STEPS = ("recorded", "written", "verified", "before_publish", "published", "ended")
@@ -139,14 +139,18 @@ def unload(
         engine.rollback()  # Nothing was changed but a temporary table.
         at("before_publish")
         content = document(run, before.run if before else "", columns, files, options)
+        published = True  # From here on only the manifest can say that it is not.
         try:
             store.publish(NAME, content, before.stamp if before else "")
-        except BaseException:
+        except ChangedMeanwhile:
+            published = False
+            raise
+        except BaseException as fault:
             # The answer may be lost and the manifest be there; then the run must stay.
-            published = _is_published(store, run)
-            if not published:
+            named = _names(store, run)
+            published = named is not False
+            if named is not True or not isinstance(fault, BiostarError):
                 raise
-        published = True
         at("published")
     except BaseException:
         if not published:
@@ -246,6 +250,14 @@ def _write_and_verify(
 ) -> list[DataFile]:
     row = engine.query(f"select {measures(engine.texts, columns, options.format, options.partition_by)} from {source}")
     expected = read_measure(row[0])
+    alone = [at for at, column in enumerate(columns) if column.name not in options.partition_by]
+    if options.format == "csv" and len(alone) == 1 and expected.values[alone[0]] < expected.rows:
+        raise DataError(
+            f"'{columns[alone[0]].name}' is the one column of the files and has nulls, which CSV writes as blank lines:"
+            " readers take those for nothing",
+            undone="nothing is published",
+            next_step="unload as Parquet, or another column with it",
+        )
     said = engine.write(source, columns, options, store, run)
     at("written")
     sizes = dict(store.files(run))
@@ -259,11 +271,8 @@ def _write_and_verify(
     total = sum(found.values(), Measure(0, (0,) * len(columns), (0,) * len(columns), 0))
     different = differences(columns, expected, total)
     if different:
-        hint = ""
-        if options.format == "csv" and len(columns) - len(options.partition_by) == 1:
-            hint = "; a null in a file of one column is a blank line, which CSV cannot tell from none"
         raise DataError(
-            f"the files under '{store.address(run)}' do not hold what was read: {'; '.join(different[:5])}{hint}",
+            f"the files under '{store.address(run)}' do not hold what was read: {'; '.join(different[:5])}",
             undone="nothing is published",
             next_step="unload as Parquet" if options.format == "csv" else "run the same command again",
         )
@@ -295,12 +304,12 @@ def _compare_with_engine(
         )
 
 
-def _is_published(store: Store, run: str) -> bool:
-    """Whether the manifest names the run. Where nobody can tell, yes: then nothing is removed."""
+def _names(store: Store, run: str) -> bool | None:
+    """Whether the manifest names the run; None where nobody can tell."""
     try:
         there = read_published(store.read(NAME), store.uri)
     except BiostarError:
-        return True
+        return None
     return there is not None and there.run == run
 
 
