@@ -164,7 +164,14 @@ def test_no_value_of_a_record_is_written_down(lab: Lab) -> None:
 
 def test_every_record_bad(lab: Lab) -> None:
     lab.put("conditions", HEADER + "x\n" * 1000)
-    outcome = lab.load()
+    refused = lab.load()
+    assert (refused.code, refused.document["rows_rejected"], lab.rejects()) == (4, 0, [])
+    (failure,) = refused.document["failures"]
+    assert (
+        "has 1,000 bad records of 1,000, more than the 50 % that it may have: 1,000 missing_columns"
+        in failure["message"]
+    )
+    outcome = lab.load("--max-errors", "100%")
     assert (outcome.code, outcome.document["rows_loaded"], outcome.document["rows_rejected"]) == (0, 0, 1000)
     assert [line for line, _, _ in lab.rejects()] == list(range(2, 1002))
 

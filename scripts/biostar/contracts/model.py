@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from biostar.contracts.limits import ErrorLimit
+
 UnknownColumns = Literal["error", "ignore", "evolve"]
 FileFormat = Literal["csv", "json", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
@@ -63,6 +65,7 @@ class RawTable:
         unknown_columns: what becomes of a column that a file has and nobody declared.
         file_format: what its files are.
         layout: how its folder is divided.
+        max_errors: bad records that a load may have, None for the default.
         has_header: whether a CSV file begins with the names of its columns; else they are the declared ones in order.
         declared_in: the file of the declaration, for messages.
     """
@@ -77,12 +80,31 @@ class RawTable:
     file_format: FileFormat = "csv"
     layout: Layout = "daily"
     has_header: bool = True
+    max_errors: ErrorLimit | None = None
     declared_in: str = field(default="", compare=False)
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
         """The declared columns and, for a landed table, those that the loader adds."""
         return self.columns + (LOAD_COLUMNS if self.landing is not None else ())
+
+    def names_in_order(self, width: int, *, without_operation: bool = False) -> tuple[str, ...] | None:
+        """Names of the fields of a file without header, which are the declared columns in order; None if none fits.
+
+        Optional columns at the end may be missing. A full load of AWS DMS may come without the column of the operation
+        (`without_operation`), which is the one called `op`.
+        """
+        names = [column.name for column in self.columns]
+        shortest = len(names)
+        while shortest and self.columns[shortest - 1].optional:
+            shortest -= 1
+        if max(shortest, 1) <= width <= len(names):
+            return tuple(names[:width])
+        operation = self.by_name.get("op")
+        if without_operation and operation is not None and shortest - 1 <= width < len(names):
+            names.remove(operation.name)
+            return tuple(names[:width])
+        return None
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

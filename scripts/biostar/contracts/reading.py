@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from biostar.contracts.limits import ErrorLimit
 from biostar.contracts.model import LOAD_COLUMNS, Column, RawTable, Source
 from biostar.errors import ConfigurationError
 
@@ -108,6 +109,12 @@ def _table(
     has_header = meta.get("header", inherited.get("header", True))
     if not isinstance(has_header, bool):
         raise _wrong(where, f"header is '{has_header}', allowed are true, false")
+    told = meta.get("max_errors", inherited.get("max_errors"))
+    max_errors = None if told is None else ErrorLimit.parse(str(told))
+    if told is not None and max_errors is None:
+        raise _wrong(where, f"max_errors is '{told}', allowed are a number of records, or a share as 2.5%")
+    if landing is not None:
+        _refuse_discord(file_format, layout, has_header, where)
     key = meta.get("natural_key")
     if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):
         raise _wrong(where, "natural_key must be a list of at least one column")
@@ -125,8 +132,16 @@ def _table(
         file_format=file_format,
         layout=layout,
         has_header=has_header,
+        max_errors=max_errors,
         declared_in=declared_in,
     )
+
+
+def _refuse_discord(file_format: str, layout: str, has_header: bool, where: str) -> None:
+    if layout == "dms" and file_format == "json":
+        raise _wrong(where, "layout is 'dms' and format 'json'; AWS DMS writes csv or parquet")
+    if not has_header and file_format != "csv":
+        raise _wrong(where, f"header is 'false' and format '{file_format}', whose files name their columns themselves")
 
 
 def _choice(meta: Mapping[str, Any], key: str, allowed: Sequence[str], default: str, where: str) -> Any:

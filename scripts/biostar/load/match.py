@@ -49,7 +49,7 @@ def match_header(header: Header, table: RawTable, key: str) -> Match:
         raise DataError(
             f"'{key}' lacks {_named(required)}, part of the natural key of {table.name}"
             + ("" if found else "; its first line has no known column name at all, is the header missing?"),
-            undone="nothing of its batch is loaded",
+            undone="nothing of it is loaded",
             next_step="deliver the object with the column, or declare the name it uses as an alias in "
             + table.declared_in,
         )
@@ -60,7 +60,7 @@ def match_header(header: Header, table: RawTable, key: str) -> Match:
         ]
         raise DataError(
             f"'{key}' has the column '{twice[0]}' more than once, as {', '.join(spelled)}",
-            undone="nothing of its batch is loaded",
+            undone="nothing of it is loaded",
             next_step="deliver the object with the column once",
         )
     unknown = [name for name, column in zip(header.names, columns, strict=True) if column is None]
@@ -69,13 +69,13 @@ def match_header(header: Header, table: RawTable, key: str) -> Match:
         if lowered.count(name) > 1:
             raise DataError(
                 f"'{key}' has the column '{name}' more than once",
-                undone="nothing of its batch is loaded",
+                undone="nothing of it is loaded",
                 next_step="deliver the object with the column once",
             )
     if unknown and table.unknown_columns == "error":
         raise DataError(
             f"'{key}' has {_named(unknown)}, not declared for {table.name}, whose policy refuses unknown columns",
-            undone="nothing of its batch is loaded",
+            undone="nothing of it is loaded",
             next_step=f"declare the column, or an alias, or another unknown_columns policy, in {table.declared_in}",
         )
     new: dict[str, Column] = {}
@@ -85,7 +85,7 @@ def match_header(header: Header, table: RawTable, key: str) -> Match:
         if len(set(made)) < len(made):
             raise DataError(
                 f"'{key}' has {_named(unknown)}, of which two make the same column name",
-                undone="nothing of its batch is loaded",
+                undone="nothing of it is loaded",
                 next_step=f"declare them with aliases in {table.declared_in}",
             )
     missing = [
@@ -110,7 +110,7 @@ def _evolved(name: str, table: RawTable, key: str) -> Column:
     if not plain or plain[0].isdigit() or len(plain) > 60 or plain in taken:
         raise DataError(
             f"'{key}' has the column '{name}', which makes no usable column name",
-            undone="nothing of its batch is loaded",
+            undone="nothing of it is loaded",
             next_step=f"declare a column with this alias in {table.declared_in}",
         )
     return Column(plain, EVOLVED_TYPE, aliases=() if plain == name.lower() else (name.lower(),))

@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from biostar.contracts import RawTable, Source
-from biostar.errors import ConfigurationError, DataError, UsageError
+from biostar.errors import DataError, ObjectError, UsageError
 from biostar.landing import LandedObject, Landing, Listing, list_landing
-
-BOOKS = "raw_meta"
-"""The source that declares load_ledger and load_rejects."""
+from biostar.load.books import LedgerEntry, OpenReject
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
-    """An object that was loaded."""
-
-    source: str
-    table: str
-    key: str
-    etag: str
-    size: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """The new objects of one table and ingest date."""
+    """Objects of one table and ingest date that go in with one transaction.
+
+    Attributes:
+        table: where their rows go.
+        ingest_date: the day of their delivery.
+        objects: the objects, in order of key.
+        replaces: the loads whose rows go, where this takes them anew.
+        erased: objects of those loads that are not in the landing any more.
+        retried: the refused records of each object that alone are to be taken, where this tries them again.
+    """
 
     table: RawTable
     ingest_date: datetime.date
     objects: tuple[LandedObject, ...]
+    replaces: tuple[int, ...] = ()
+    erased: tuple[str, ...] = ()
+    retried: Mapping[str, tuple[OpenReject, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """How messages call it."""
         return f"{self.table.name} of {self.ingest_date}"
+
+    @property
+    def kind(self) -> str:
+        """`new`, `reload` or `retry`."""
+        return "reload" if self.replaces else "retry" if self.retried else "new"
 
     @property
     def size(self) -> int:
@@ -55,13 +60,15 @@ class Plan:
         warnings: what is odd but loads, or is left out on purpose.
         skipped: objects that are in the ledger already.
         missing_tables: declared tables of which the landing and the ledger hold nothing.
+        vanished: objects of the ledger that are not in the landing any more.
     """
 
     batches: tuple[Batch, ...]
-    failures: tuple[DataError, ...]
-    warnings: tuple[str, ...]
-    skipped: int
-    missing_tables: tuple[str, ...]
+    failures: tuple[DataError, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skipped: int = 0
+    missing_tables: tuple[str, ...] = ()
+    vanished: int = 0
 
 
 def landed_tables(sources: Iterable[Source]) -> dict[str, RawTable]:
@@ -74,21 +81,6 @@ def landed_tables(sources: Iterable[Source]) -> dict[str, RawTable]:
     return tables
 
 
-def books_schema(sources: Iterable[Source]) -> str:
-    """Schema of the ledger.
-
-    Raises:
-        ConfigurationError: the project does not declare it.
-    """
-    for source in sources:
-        if source.name == BOOKS:
-            return source.schema
-    raise ConfigurationError(
-        f"the project does not declare the source '{BOOKS}' with load_ledger and load_rejects",
-        next_step="restore models/staging/meta/_meta__sources.yml",
-    )
-
-
 def choose_tables(sources: Iterable[Source], wanted: Sequence[str]) -> frozenset[str]:
     """Names of the tables to load: all, or those wanted.
 
@@ -99,7 +91,7 @@ def choose_tables(sources: Iterable[Source], wanted: Sequence[str]) -> frozenset
     for name in wanted:
         if name not in known:
             raise UsageError(
-                f"there is no table '{name}'{_nearest(name, known)}",
+                f"there is no table '{name}'{nearest(name, known)}",
                 next_step=f"choose from {', '.join(sorted(known))}",
             )
     return frozenset(wanted or known)
@@ -118,7 +110,7 @@ def make_plan(
         landing: where the files are.
         sources: all that the project declares.
         wanted: names of the tables to load.
-        ledger: every object that was ever loaded.
+        ledger: every object whose rows stand.
         today: the day in UTC; a delivery of a later one is odd, since it stays the newest until that day.
 
     Raises:
@@ -128,20 +120,20 @@ def make_plan(
     batches: list[Batch] = []
     failures: list[DataError] = []
     warnings: list[str] = []
-    skipped = 0
+    skipped = vanished = 0
     missing: list[str] = []
     for source in sources:
         if source.landing is None:
             continue
         tables = {table.name: table for table in source.tables}
         known = {(entry.table, entry.key): entry for entry in ledger if entry.source == source.name}
-        listing = list_landing(landing, source.landing, frozenset(tables))
+        listing = list_landing(landing, source.landing, tables)
         if listing == Listing():
             warnings.append(f"there is no object under '{landing.uri.rstrip('/')}/{source.landing}/'")
         for name, count in sorted(listing.unknown_tables.items()):
             failures.append(
                 DataError(
-                    f"'{source.landing}/{name}' is no table of {source.name}{_nearest(name, tables)}",
+                    f"'{source.landing}/{name}' is no table of {source.name}{nearest(name, tables)}",
                     undone=f"{count} object{'s' * (count != 1)} in it",
                     next_step=f"rename or remove the folder, or declare the table in {source.tables[0].declared_in}",
                 )
@@ -150,7 +142,7 @@ def make_plan(
             failures.append(
                 DataError(f"'{problem.where}': {problem.what}", undone="the object", next_step=problem.next_step)
             )
-        warnings += [f"'{key}' is ignored: only .csv and .csv.gz are loaded" for key in _odd(listing.ignored)]
+        warnings += listing.warnings
 
         fresh: dict[tuple[datetime.date, str], list[LandedObject]] = {}
         for landed in listing.objects:
@@ -162,13 +154,7 @@ def make_plan(
             elif landing.is_same(landed, entry.size, entry.etag):
                 skipped += 1
             else:
-                failures.append(
-                    DataError(
-                        f"'{landed.key}' has changed since it was loaded",
-                        undone="its new content",
-                        next_step="deliver the new content under a new name, or under the ingest_date of its delivery",
-                    )
-                )
+                failures.append(changed(landed.key))
         # A day's grace: where the files come from, it may be tomorrow already.
         warnings += [
             f"{name} of {day} is of a day that is yet to come; what is delivered until then will not replace its rows."
@@ -177,16 +163,26 @@ def make_plan(
             if day > today + datetime.timedelta(days=1)
         ]
         batches += [Batch(tables[name], day, tuple(found)) for (day, name), found in sorted(fresh.items())]
+        there = {(landed.table, landed.key) for landed in listing.objects}
+        there |= {(table, problem.where) for table in tables for problem in listing.problems}
+        vanished += sum(1 for place in known if place[0] in wanted and place not in there)
         present = {landed.table for landed in listing.objects} | {table for table, _ in known}
         missing += [name for name in tables if name in wanted and name not in present]
-    return Plan(tuple(batches), tuple(failures), tuple(warnings), skipped, tuple(missing))
+    return Plan(tuple(batches), tuple(failures), tuple(warnings), skipped, tuple(missing), vanished)
 
 
-def _odd(ignored: Iterable[str]) -> list[str]:
-    """Ignored objects worth a word: not the markers and hidden files that every tool leaves behind."""
-    return [key for key in ignored if not any(part.startswith((".", "_")) for part in key.split("/"))]
+def changed(key: str) -> ObjectError:
+    """What is said of an object whose content is not the one that was loaded."""
+    return ObjectError(
+        f"'{key}' has changed since it was loaded",
+        key,
+        undone="its new content",
+        next_step="deliver the new content under a new name, or under the ingest_date of its delivery; or put it in the"
+        f" place of the old: biostar load --reload {shlex.quote(key)}",
+    )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; the nearest is '…'`, where one is near."""
     near = difflib.get_close_matches(name.lower(), list(known), n=1)
     return f"; the nearest is '{near[0]}'" if near else ""

@@ -1,58 +1,28 @@
-"""Carry a plan out: inspect the objects ahead, load batch by batch, write the books."""
+"""Carry a plan out: batches to connections, each connection one batch at a time, and a report of it all."""
 
 from __future__ import annotations
 
 import datetime
-import json
-import tempfile
+import secrets
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-from biostar.contracts import Column, Source
-from biostar.errors import BiostarError, DataError, WarehouseError
-from biostar.landing import Inspection, LandedObject, Landing, inspect_object, rewrite_object
-from biostar.load.match import Match, match_header
-from biostar.load.plan import Batch, LedgerEntry, Plan, books_schema
+from biostar.contracts import ErrorLimit, RawTable, Source
+from biostar.errors import ObjectError, TransientError, WarehouseError
+from biostar.landing import LandedObject, Landing
+from biostar.load.attempts import Patience
+from biostar.load.books import Books, LedgerEntry, books_of
+from biostar.load.loader import Loader, Outcome
+from biostar.load.objects import InspectedObject, InspectionAhead, inspect
+from biostar.load.plan import Batch, Plan
 from biostar.load.report import BatchResult, LoadReport
+from biostar.load.scratch import remove_left_behind
+from biostar.load.steps import At, nowhere
+from biostar.load.watch import Watcher
 from biostar.raw.create import create_tables
-from biostar.warehouse import (
-    FileToLoad,
-    LoadGroup,
-    ObjectCounts,
-    Staged,
-    UnreadableAsIs,
-    Warehouse,
-    quote_identifier,
-)
-
-AHEAD = 4
-"""Objects inspected ahead of the one being loaded; each costs a few MiB."""
-
-Progress = Callable[[Batch, "BatchResult | None"], None]
-"""Called with a batch before it is loaded, and again with its result."""
-
-
-@dataclass(frozen=True)
-class _Inspected:
-    landed: LandedObject
-    inspection: Inspection
-    match: Match
-
-
-def read_ledger(warehouse: Warehouse, books: str) -> list[LedgerEntry]:
-    """Every object that was ever loaded; none where there is no ledger yet."""
-    if "load_ledger" not in warehouse.columns_of(books):
-        return []
-    rows = warehouse.query(
-        "select source_name, table_name, object_key, object_etag, object_bytes"
-        f" from {quote_identifier(books, 'load_ledger')}"
-    )
-    return [LedgerEntry(*row) for row in rows]
+from biostar.warehouse import Warehouse
 
 
 def run_plan(
@@ -63,286 +33,250 @@ def run_plan(
     ledger: Iterable[LedgerEntry],
     *,
     now: Callable[[], datetime.datetime],
-    progress: Progress = lambda batch, result: None,
+    jobs: int = 1,
+    limit: ErrorLimit | None = None,
+    watcher: Watcher | None = None,
+    at: At = nowhere,
+    patience: Patience | None = None,
 ) -> LoadReport:
     """Load every batch of a plan.
 
-    A batch at fault is left out and named in the report; the others go on. A fault of the warehouse or the store ends
-    the run, since the next batch would meet it too; it stands in the report as well, after what is loaded.
+    What is at fault is left out and named in the report: an object, or a batch that has too many bad records; the
+    others go on. A fault of the warehouse or the store that does not pass with a few tries ends the run, since the next
+    batch would meet it too; it stands in the report as well, after what is loaded.
+
+    Args:
+        plan: what to do.
+        landing: where the files are.
+        sources: all that the project declares.
+        warehouse: a connection; further ones are taken from it.
+        ledger: what stood when the plan was made.
+        now: the time, UTC without zone.
+        jobs: connections at most. Batches of one table are loaded one after the other, whatever their number.
+        limit: bad records that each load may have, in place of what its table says.
+        watcher: who is told of each event.
+        at: called with each of `steps.STEPS`.
+        patience: how often a fault that may pass is met with another try.
     """
     began = time.monotonic()
-    books = books_schema(sources)
+    run = secrets.token_hex(6)
+    books = books_of(sources)
+    watcher = watcher or Watcher()
     report = LoadReport(
+        run,
         landing.uri,
         warehouse.dialect.name,
         failures=list(plan.failures),
+        unplanned=list(plan.failures),
         warnings=list(plan.warnings),
         missing_tables=plan.missing_tables,
         skipped=plan.skipped,
+        vanished=plan.vanished,
     )
     if plan.missing_tables:
         report.warnings.append(
             f"the landing has nothing for {', '.join(plan.missing_tables)}; their raw tables are empty"
         )
+    remove_left_behind()
+    watcher.run_started(run, plan, landing.uri, warehouse.dialect.name, jobs)
     create_tables(warehouse, sources)
-    if plan.batches:
-        warehouse.read_from(landing.uri, landing.warehouse_settings())
-    contents = {(entry.table, _content(entry.etag)): entry.key for entry in ledger}
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspect")
+    state = _Run(plan, landing, books, ledger, report, watcher, patience or Patience(), at, run, now, limit)
     try:
-        for batch, inspections in _inspected_ahead(plan.batches, landing, pool):
-            progress(batch, None)
-            started = time.monotonic()
-            try:
-                inspected = [inspection.result() for inspection in inspections]
-                load_id, counts, etags = _load_batch(batch, inspected, landing, warehouse, books, now(), report)
-            except WarehouseError as failure:
-                report.failures.append(failure)
-                break
-            except BiostarError as failure:
-                if failure.exit_code != DataError.exit_code:
-                    raise
-                report.failures.append(failure)
-                continue
-            for key in etags:
-                twin = contents.setdefault((batch.table.name, _content(etags[key])), key)
-                if twin != key:
-                    report.warnings.append(
-                        f"'{key}' has the same content as '{twin}'; its rows are loaded, and staging sets them aside"
-                        " as exact copies"
-                    )
-            result = BatchResult(
-                batch.table.name,
-                batch.ingest_date,
-                load_id,
-                len(counts),
-                batch.size,
-                sum(count.read for count in counts),
-                sum(count.loaded for count in counts),
-                sum(count.rejected for count in counts),
-                time.monotonic() - started,
-            )
-            report.batches.append(result)
-            progress(batch, result)
+        state.go(warehouse, jobs)
     finally:
-        pool.shutdown(cancel_futures=True)
-    report.seconds = time.monotonic() - began
+        report.batches.sort(key=lambda result: result.load_id)
+        report.seconds = time.monotonic() - began
+        watcher.run_finished(report)
     return report
 
 
-def _inspected_ahead(
-    batches: Sequence[Batch], landing: Landing, pool: ThreadPoolExecutor
-) -> Iterator[tuple[Batch, list[Future[_Inspected]]]]:
-    """Each batch with the inspections of its objects, which run a few objects ahead of the caller."""
-    queue = iter([(number, landed) for number, batch in enumerate(batches) for landed in batch.objects])
-    futures: list[list[Future[_Inspected]]] = [[] for _ in batches]
-    ahead = 0
-    for number, batch in enumerate(batches):
-        while len(futures[number]) < len(batch.objects) or ahead < AHEAD:
-            following = next(queue, None)
-            if following is None:
-                break
-            owner, landed = following
-            futures[owner].append(pool.submit(_inspect, landing, landed, batches[owner]))
-            ahead += 1
-        yield batch, futures[number]
-        ahead -= len(batch.objects)
+class _Run:
+    """What the connections of a run share."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        landing: Landing,
+        books: Books,
+        ledger: Iterable[LedgerEntry],
+        report: LoadReport,
+        watcher: Watcher,
+        patience: Patience,
+        at: At,
+        run: str,
+        now: Callable[[], datetime.datetime],
+        limit: ErrorLimit | None,
+    ) -> None:
+        self._plan = plan
+        self._landing = landing
+        self._books = books
+        self._report = report
+        self._watcher = watcher
+        self._patience = patience
+        self._at = at
+        self._run = run
+        self._now = now
+        self._limit = limit
+        self._contents = {(entry.table, _content(entry.etag)): entry.key for entry in ledger}
+        self._lock = threading.Condition()
+        self._pending = list(plan.batches)
+        self._busy: set[str] = set()
+        self._stopped = False
 
-def _inspect(landing: Landing, landed: LandedObject, batch: Batch) -> _Inspected:
-    with landing.open(landed.key) as stream:
-        inspection = inspect_object(stream, landed.key)
-    return _Inspected(landed, inspection, match_header(inspection.header, batch.table, landed.key))
+    def go(self, warehouse: Warehouse, jobs: int) -> None:
+        if not self._plan.batches:
+            return
+        jobs = max(1, min(jobs, len({batch.table.name for batch in self._plan.batches})))
+        ahead = InspectionAhead(self._plan.batches, self._look, jobs)
+        try:
+            if jobs == 1:
+                self._work(warehouse, ahead)
+            else:
+                self._work_together(warehouse, ahead, jobs)
+        finally:
+            self._stop()
+            ahead.close()
 
+    def _work_together(self, warehouse: Warehouse, ahead: InspectionAhead, jobs: int) -> None:
+        connections = [warehouse]
+        try:
+            connections += (warehouse.another() for _ in range(jobs - 1))
+            with ThreadPoolExecutor(jobs, thread_name_prefix="load") as pool:
+                work = [pool.submit(self._work, connection, ahead) for connection in connections]
+                try:
+                    wait(work, return_when=FIRST_EXCEPTION)
+                    for one in work:
+                        if one.done():
+                            one.result()
+                except BaseException:
+                    # Interrupted, or a bug in one thread: the others end with their connection, which rolls back.
+                    self._stop()
+                    for connection in connections:
+                        connection.close()
+                    raise
+        finally:
+            for connection in connections[1:]:
+                connection.close()
 
-def _load_batch(
-    batch: Batch,
-    inspected: Sequence[_Inspected],
-    landing: Landing,
-    warehouse: Warehouse,
-    books: str,
-    loaded_at: datetime.datetime,
-    report: LoadReport,
-) -> tuple[int, list[ObjectCounts], dict[str, str]]:
-    etags = {one.landed.key: landing.etag(one.landed, one.inspection.content_hash) for one in inspected}
-    files = {
-        one.landed.key: FileToLoad(
-            one.landed.key,
-            landing.address(one.landed.key),
-            one.inspection.compression,
-            one.inspection.lines,
-            one.inspection.quotes,
-            partial(landing.open, one.landed.key),
+    def _work(self, warehouse: Warehouse, ahead: InspectionAhead) -> None:
+        warehouse.read_from(self._landing.uri, self._landing.warehouse_settings())
+        loader = Loader(
+            warehouse,
+            self._landing,
+            self._books,
+            run=self._run,
+            now=self._now,
+            limit=self._limit,
+            at=self._at,
         )
-        for one in inspected
-    }
-    rewritten: dict[str, bool] = {}
-    with tempfile.TemporaryDirectory(prefix="biostar-") as scratch:
-        while True:
-            groups = _groups(batch, inspected, files, books, loaded_at)
-            staged: list[Staged] = []
+        while (batch := self._take()) is not None:
             try:
-                for group in groups:
-                    staged.append(warehouse.stage(group))
-                with warehouse.transaction():
-                    load_id = warehouse.begin_load(books)
-                    _evolve(batch, inspected, warehouse)
-                    counts = [count for one in staged for count in warehouse.publish(one, load_id)]
-                    _write_ledger(warehouse, books, batch, inspected, etags, counts, load_id, loaded_at)
-                    for one in inspected:
-                        if not landing.is_settled(one.landed):
-                            raise DataError(
-                                f"'{one.landed.key}' changed while it was being read",
-                                undone="nothing of its batch is loaded",
-                                next_step="run the load again when its delivery is complete",
-                            )
-                break
-            except UnreadableAsIs as need:
-                for key in (*need.line_ends, *need.quotes):
-                    drop = key in need.quotes
-                    if rewritten.get(key) == drop or rewritten.get(key):
-                        raise DataError(
-                            f"'{key}' cannot be read to its end: its quotes or line ends are broken throughout",
-                            undone="nothing of its batch is loaded",
-                            next_step="deliver the object again",
-                        ) from None
-                    rewritten[key] = drop
-                    copy = Path(scratch, f"{len(rewritten)}-{int(drop)}.csv")
-                    files[key] = _rewrite(landing, warehouse, files[key], copy, drop)
+                self._load(batch, ahead, loader, warehouse)
             finally:
-                for ready in staged:
-                    warehouse.discard(ready)
-    for one in inspected:
-        if one.match.missing:
-            report.warnings.append(f"'{one.landed.key}' lacks {', '.join(one.match.missing)}; loaded as null")
-        if one.match.new_columns:
-            report.warnings.append(
-                f"'{one.landed.key}' has columns that {batch.table.name} does not declare; they are loaded. Judge them"
-                f" and paste into {batch.table.declared_in}, under the columns of {batch.table.name}:\n"
-                + "\n".join(_declaration(column) for column in one.match.new_columns)
-            )
-        if one.match.ignored:
-            report.warnings.append(
-                f"'{one.landed.key}' has unknown columns, left out: {', '.join(map(repr, one.match.ignored))}"
-            )
-    return load_id, counts, etags
+                self._done(batch)
 
+    def _load(self, batch: Batch, ahead: InspectionAhead, loader: Loader, warehouse: Warehouse) -> None:
+        self._watcher.batch_started(batch)
+        started = time.monotonic()
+        outcome = Outcome()
+        try:
+            inspected: list[InspectedObject] = []
+            for inspection in ahead.of(batch):
+                try:
+                    inspected.append(inspection.result())
+                except ObjectError as fault:
+                    outcome.faults.append(fault)
+            self._at("inspected")
+            if not (outcome.faults and batch.replaces):
+                self._load_patiently(batch, inspected, outcome, loader, warehouse)
+        except WarehouseError as fault:
+            outcome.faults.append(fault)
+            self._stop()
+        result = self._result(batch, outcome, time.monotonic() - started) if outcome.is_loaded else None
+        with self._lock:
+            self._report.failures += outcome.faults
+            self._report.warnings += outcome.remarks
+            if result is not None:
+                self._report.batches.append(result)
+                self._find_twins(outcome.members)
+        self._watcher.batch_finished(batch, result, outcome.faults)
 
-def _declaration(column: Column) -> str:
-    # Until a person has judged it, a new column counts as one that identifies somebody.
-    aliases = f", aliases: [{', '.join(map(json.dumps, column.aliases))}]" if column.aliases else ""
-    return (
-        f"          - name: {column.name}\n"
-        f"            data_type: {column.data_type}\n"
-        f"            config: {{meta: {{phi: direct{aliases}}}}}"
-    )
+    def _load_patiently(
+        self,
+        batch: Batch,
+        inspected: Sequence[InspectedObject],
+        outcome: Outcome,
+        loader: Loader,
+        warehouse: Warehouse,
+    ) -> None:
+        broken = False
+        before = list(outcome.faults)
 
+        def attempt() -> None:
+            nonlocal broken
+            if broken:
+                outcome.faults[:] = before
+                outcome.remarks.clear()
+                warehouse.reopen()
+                warehouse.read_from(self._landing.uri, self._landing.warehouse_settings())
+            broken = True
+            loader.load(batch, inspected, outcome)
 
-def _groups(
-    batch: Batch,
-    inspected: Sequence[_Inspected],
-    files: dict[str, FileToLoad],
-    books: str,
-    loaded_at: datetime.datetime,
-) -> list[LoadGroup]:
-    widths = {column.name: column.width for column in batch.table.columns}
-    by_header: dict[tuple[tuple[str, ...], int], list[_Inspected]] = {}
-    for one in inspected:
-        header = one.inspection.header
-        by_header.setdefault((tuple(name.lower() for name in header.names), header.lines), []).append(one)
-    groups = []
-    for (_, lines), members in by_header.items():
-        match = members[0].match
-        widths.update({column.name: column.width for column in match.new_columns})
-        groups.append(
-            LoadGroup(
-                table=batch.table,
-                books=books,
-                ingest_date=batch.ingest_date,
-                loaded_at=loaded_at,
-                fields=match.fields,
-                names=tuple(
-                    (column or name)[:128].encode()[:128].decode(errors="ignore")
-                    for column, name in zip(match.fields, members[0].inspection.header.names, strict=True)
-                ),
-                header_lines=lines,
-                files=tuple(files[one.landed.key] for one in members),
-                widths=tuple(widths[field] if field else None for field in match.fields),
-            )
+        def tell(fault: TransientError, number: int, pause: float) -> None:
+            self._watcher.retried(batch, fault, number, pause)
+
+        self._patience.over(attempt, between=tell)
+
+    def _result(self, batch: Batch, outcome: Outcome, seconds: float) -> BatchResult:
+        return BatchResult(
+            batch.table.name,
+            batch.ingest_date,
+            outcome.load_id,
+            len(outcome.counts),
+            sum(one.landed.size for one in outcome.members),
+            sum(count.read for count in outcome.counts),
+            sum(count.loaded for count in outcome.counts),
+            sum(count.rejected for count in outcome.counts),
+            seconds,
+            batch.kind,
+            batch.replaces,
+            outcome.rows_removed,
+            len(batch.erased),
         )
-    return groups
 
+    def _find_twins(self, members: Sequence[InspectedObject]) -> None:
+        for one in members:
+            twin = self._contents.setdefault((one.landed.table, _content(one.etag)), one.key)
+            if twin != one.key:
+                self._report.warnings.append(
+                    f"'{one.key}' has the same content as '{twin}'; its rows are loaded, and staging sets them aside"
+                    " as exact copies"
+                )
 
-def _rewrite(
-    landing: Landing, warehouse: Warehouse, file: FileToLoad, copy: Path, drop_open_quotes: bool
-) -> FileToLoad:
-    try:
-        with landing.open(file.key) as stream, copy.open("wb") as target:
-            outcome = rewrite_object(stream, target, file.key, drop_open_quotes=drop_open_quotes)
-    except OSError as fault:
-        raise WarehouseError(
-            f"no room to rewrite '{file.key}' in '{copy.parent}': {(fault.strerror or '').lower()}",
-            undone="nothing of the current batch is loaded",
-            next_step="set TMPDIR to a folder with room for the object uncompressed, then run the load again",
-        ) from fault
-    return replace(
-        file,
-        address=warehouse.adopt(copy),
-        compression="none",
-        open=partial(_reopen, copy),
-        quotes=file.quotes and not drop_open_quotes,
-        left_out=outcome.open_quotes,
-    )
+    def _look(self, landed: LandedObject, table: RawTable) -> InspectedObject:
+        return self._patience.over(lambda: inspect(self._landing, landed, table))
 
+    def _take(self) -> Batch | None:
+        """The next batch whose table nobody is loading; waits for one, None when there is none to come."""
+        with self._lock:
+            while self._pending and not self._stopped:
+                for batch in self._pending:
+                    if batch.table.name not in self._busy:
+                        self._pending.remove(batch)
+                        self._busy.add(batch.table.name)
+                        return batch
+                self._lock.wait()
+            return None
 
-def _reopen(copy: Path) -> BinaryIO:
-    return copy.open("rb")
+    def _done(self, batch: Batch) -> None:
+        with self._lock:
+            self._busy.discard(batch.table.name)
+            self._lock.notify_all()
 
-
-def _evolve(batch: Batch, inspected: Sequence[_Inspected], warehouse: Warehouse) -> None:
-    wanted = {column.name: column for one in inspected for column in one.match.new_columns}
-    if not wanted:
-        return
-    there = warehouse.columns_of(batch.table.schema)[batch.table.name]
-    for name, column in wanted.items():
-        if name not in there:
-            warehouse.execute(warehouse.dialect.add_column(batch.table, column))
-
-
-def _write_ledger(
-    warehouse: Warehouse,
-    books: str,
-    batch: Batch,
-    inspected: Sequence[_Inspected],
-    etags: dict[str, str],
-    counts: Sequence[ObjectCounts],
-    load_id: int,
-    loaded_at: datetime.datetime,
-) -> None:
-    of = {count.key: count for count in counts}
-    for one in inspected:
-        key = one.landed.key
-        warehouse.execute(
-            f"insert into {quote_identifier(books, 'load_ledger')} ("
-            "load_id, source_name, table_name, object_key, object_etag, object_bytes, ingest_date,"
-            " header_fingerprint, rows_read, rows_loaded, rows_rejected, loaded_at, file_format"
-            ") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                load_id,
-                batch.table.source,
-                batch.table.name,
-                key,
-                etags[key],
-                one.landed.size,
-                batch.ingest_date,
-                one.inspection.header.fingerprint,
-                of[key].read,
-                of[key].loaded,
-                of[key].rejected,
-                loaded_at,
-                batch.table.file_format,
-            ),
-        )
+    def _stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self._lock.notify_all()
 
 
 def _content(etag: str) -> str:
