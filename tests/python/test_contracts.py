@@ -104,6 +104,10 @@ META = ["config", "meta"]
         ),
         (wrong([*TABLE, *META, "natural_key"], ...), "natural_key must be a list"),
         (wrong([*TABLE, *META, "natural_key"], ["ID"]), "natural_key names 'ID'"),
+        (wrong([*TABLE, *META, "references"], ["id"]), "references must map columns to table.column"),
+        (wrong([*TABLE, *META, "references"], {"id": "x"}), "references has 'id: x'"),
+        (wrong([*TABLE, *META, "references"], {"nothing": "patients.id"}), "references has 'nothing: patients.id'"),
+        (wrong([*TABLE, *META, "references"], {"id": "elsewhere.id"}), "'id' refers to 'elsewhere.id'"),
         (wrong([*COLUMN, "name"], "Id"), "a column is named 'Id'"),
         (wrong([*COLUMN, "name"], "_load_id"), "is one that the loader adds itself"),
         (wrong([*COLUMN, "name"], "remark"), "'remark' is declared twice"),
@@ -184,3 +188,18 @@ def test_the_printed_ddl_runs_as_it_is(lab: Lab) -> None:
 
 def test_names_are_quoted_by_one_rule() -> None:
     assert quote_identifier("a", 'b"; drop table c; --') == '"a"."b""; drop table c; --"'
+
+
+def test_references_name_columns_and_tables_that_are_there() -> None:
+    (tables,) = (source.tables for source in read_sources(PROJECT) if source.name == "raw_ehr")
+    references = {table.name: table.references for table in tables}
+    assert references["claims_transactions"] == (
+        ("claimid", "claims", "id"),
+        ("patientid", "patients", "id"),
+        ("providerid", "providers", "id"),
+    )
+    # Every table with a direct identifier but the patients' own says whose row it is.
+    for table in tables:
+        personal = any(column.phi == "direct" for column in table.columns)
+        says = any((other, key) == ("patients", "id") for _, other, key in table.references)
+        assert says == (personal and table.name != "patients"), table.name

@@ -67,6 +67,7 @@ class RawTable:
         layout: how its folder is divided.
         max_errors: bad records that a load may have, None for the default.
         has_header: whether a CSV file begins with the names of its columns; else they are the declared ones in order.
+        references: columns that hold the key of another table, each with that table and its key.
         declared_in: the file of the declaration, for messages.
     """
 
@@ -81,6 +82,7 @@ class RawTable:
     layout: Layout = "daily"
     has_header: bool = True
     max_errors: ErrorLimit | None = None
+    references: tuple[tuple[str, str, str], ...] = ()
     declared_in: str = field(default="", compare=False)
 
     @property

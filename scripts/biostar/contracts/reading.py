@@ -86,6 +86,13 @@ def _source(entry: Mapping[str, Any], where: str, environment: Mapping[str, str]
         raise _wrong(where, f"meta.landing is '{landing}', which is not a plain folder name")
     tables = tuple(_table(table, name, schema, landing, meta, where) for table in _entries(entry, "tables", where))
     _refuse_twice((table.name for table in tables), "table", where)
+    known = {(table.name, column.name) for table in tables for column in table.columns}
+    for table in tables:
+        for column, other, key in table.references:
+            if (other, key) not in known:
+                raise _wrong(
+                    f"{where}, table '{table.name}'", f"'{column}' refers to '{other}.{key}', which is not there"
+                )
     return Source(name, schema, landing, tables)
 
 
@@ -133,8 +140,24 @@ def _table(
         layout=layout,
         has_header=has_header,
         max_errors=max_errors,
+        references=_references(meta, columns, where),
         declared_in=declared_in,
     )
+
+
+def _references(meta: Mapping[str, Any], columns: Sequence[Column], where: str) -> tuple[tuple[str, str, str], ...]:
+    """`{patient: patients.id}` as column, table and key; that the table is there is checked when all are read."""
+    told = meta.get("references", {})
+    if not isinstance(told, Mapping):
+        raise _wrong(where, "references must map columns to table.column")
+    names = {column.name for column in columns}
+    found = []
+    for column, target in told.items():
+        table, dot, key = str(target).partition(".")
+        if column not in names or not (dot and _NAME.fullmatch(table) and _NAME.fullmatch(key)):
+            raise _wrong(where, f"references has '{column}: {target}', which is not a column and table.column")
+        found.append((str(column), table, key))
+    return tuple(found)
 
 
 def _refuse_discord(file_format: str, layout: str, has_header: bool, where: str) -> None:
