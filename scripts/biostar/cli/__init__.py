@@ -20,6 +20,7 @@ VERBS = {
     "raw": "Print or create the raw tables that the source declarations describe.",
     "load": "Load new objects of the landing into the raw tables, each exactly once.",
     "unload": "Unload a model, a raw table or a query to Parquet or CSV, verified before it is published.",
+    "rejects": "List, show and try again the records that the loader refused.",
     "build": "Build and test the models, with progress and a summary.",
     "check": "Refuse SQL that Amazon Redshift refuses, before it gets there.",
     "standin": "Start, stop and look at the local stand-in for Amazon Redshift.",

@@ -261,7 +261,7 @@ def _show_plan(plan: Plan, statements: Mapping[Batch, list[str]], faults: Sequen
     return code
 
 
-def show_report(report: LoadReport, as_json: bool) -> int:
+def show_report(report: LoadReport, as_json: bool, about_nothing: str = "") -> int:
     """Print what a run did and what comes next; returns the exit code."""
     if as_json:
         print_json(report.as_dict())
@@ -291,7 +291,7 @@ def show_report(report: LoadReport, as_json: bool) -> int:
         )
         console.print(table)
     elif not report.failures:
-        console.print(f"nothing new: {_objects(report.skipped)} loaded before")
+        console.print(about_nothing or f"nothing new: {_objects(report.skipped)} loaded before")
     if report.vanished:
         console.print(
             f"loaded before and no longer in the landing: {_objects(report.vanished)}; the rows stay"

@@ -50,7 +50,7 @@ class RunLog(Watcher):
             key = getattr(fault, "key", None)
             event = "batch failed" if key is None else "object refused"
             about = {} if key is None else {"object_key": key}
-            self._say(logging.ERROR, event, **_of(batch), **about, **fault.as_dict())
+            self._say(logging.ERROR, event, **_of(batch), **about, **_told(fault))
         if result is not None:
             self._say(logging.INFO, "batch finished", **result.as_dict())
 
@@ -64,7 +64,7 @@ class RunLog(Watcher):
         for warning in report.warnings:
             self._say(logging.WARNING, "warning", text=warning)
         for failure in report.unplanned:
-            self._say(logging.ERROR, "failure", **failure.as_dict())
+            self._say(logging.ERROR, "failure", **_told(failure))
         summary = report.as_dict()
         self._say(
             logging.INFO,
@@ -76,6 +76,11 @@ class RunLog(Watcher):
 
     def _say(self, level: int, event: str, **about: object) -> None:
         self._logger.log(level, event, extra={"run": self._run, **about})
+
+
+def _told(fault: BiostarError) -> dict[str, object]:
+    # `message` is a name of the logging module's own.
+    return {"cause" if name == "message" else name: value for name, value in fault.as_dict().items()}
 
 
 def _of(batch: Batch) -> dict[str, object]:
