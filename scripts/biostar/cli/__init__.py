@@ -21,6 +21,7 @@ VERBS = {
     "load": "Load new objects of the landing into the raw tables, each exactly once.",
     "unload": "Unload a model, a raw table or a query to Parquet or CSV, verified before it is published.",
     "rejects": "List, show and try again the records that the loader refused.",
+    "clone": "Clone a sample of patients, and all that belongs to them, into another target.",
     "build": "Build and test the models, with progress and a summary.",
     "check": "Refuse SQL that Amazon Redshift refuses, before it gets there.",
     "standin": "Start, stop and look at the local stand-in for Amazon Redshift.",

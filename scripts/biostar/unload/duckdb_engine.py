@@ -125,7 +125,7 @@ class DuckDBEngine:
         self, source: str, columns: Sequence[OutColumn], options: Options, store: Store, run: str
     ) -> Mapping[str, tuple[int, int]] | None:
         """Write the rows; a partition's file that came out too large is then divided."""
-        store.prepare("")
+        store.prepare(run.rpartition("/")[0])
         for statement in self.statements(source, columns, options, store, run):
             self.execute(statement)
         if options.partition_by:

@@ -83,6 +83,8 @@ def unload(
     *,
     at: Callable[[str], None] = lambda step: None,
     clock: Callable[[], datetime.datetime] | None = None,
+    folder: str = "",
+    manifest: str = NAME,
 ) -> Unloaded:
     """Unload, verify, publish.
 
@@ -93,6 +95,8 @@ def unload(
         ledger: the declared table that it is recorded in.
         at: called with the name of each step when it is done.
         clock: the time in UTC without zone.
+        folder: where below `to` the data go; empty for a folder of the run's own.
+        manifest: where below `to` the manifest goes.
 
     Raises:
         UsageError: it cannot be unloaded as asked for; columns about persons without a reason are one case.
@@ -103,8 +107,8 @@ def unload(
     clock = clock or now
     check_options(options, engine.name)
     store = open_store(options.to)
-    place = f"{store.uri}/{NAME}"
-    before = read_published(store.read(NAME), place)
+    place = f"{store.uri}/{manifest}"
+    before = read_published(store.read(manifest), place)
     if before is not None and not options.replace:
         raise UsageError(
             f"'{place}' is published already",
@@ -113,6 +117,9 @@ def unload(
         )
     engine.reach(store)
     run = new_run(clock())
+    folder = folder or run
+    if store.files(folder):
+        raise UsageError(f"'{store.address(folder)}' is not empty", next_step="choose another --to")
 
     # The columns are looked at before the ledger is written, since it names them.
     engine.begin()
@@ -135,26 +142,26 @@ def unload(
                 undone="nothing is published",
                 next_step="run the same command again",
             )
-        files = _write_and_verify(engine, source, columns, options, store, run, at)
+        files = _write_and_verify(engine, source, columns, options, store, folder, at)
         engine.rollback()  # Nothing was changed but a temporary table.
         at("before_publish")
         content = document(run, before.run if before else "", columns, files, options)
         published = True  # From here on only the manifest can say that it is not.
         try:
-            store.publish(NAME, content, before.stamp if before else "")
+            store.publish(manifest, content, before.stamp if before else "")
         except ChangedMeanwhile:
             published = False
             raise
         except BaseException as fault:
             # The answer may be lost and the manifest be there; then the run must stay.
-            named = _names(store, run)
+            named = _names(store, manifest, run)
             published = named is not False
             if named is not True or not isinstance(fault, BiostarError):
                 raise
         at("published")
     except BaseException:
         if not published:
-            _undo(engine, entry, store, run, clock())
+            _undo(engine, entry, store, folder, clock())
         raise
     rows, size = sum(file.rows for file in files), sum(file.size for file in files)
     end_entry(engine, entry, "published", clock(), rows=rows, size=size, files=len(files), manifest=place)
@@ -169,7 +176,7 @@ def unload(
         tuple(column.name for column in columns),
         personal_columns(columns),
         time.monotonic() - began,
-        tuple(_clean(store, run, before)),
+        tuple(_clean(store, run, before) if folder == run else ()),
     )
 
 
@@ -245,7 +252,7 @@ def _write_and_verify(
     columns: Sequence[OutColumn],
     options: Options,
     store: Store,
-    run: str,
+    folder: str,
     at: Callable[[str], None],
 ) -> list[DataFile]:
     row = engine.query(f"select {measures(engine.texts, columns, options.format, options.partition_by)} from {source}")
@@ -258,9 +265,9 @@ def _write_and_verify(
             undone="nothing is published",
             next_step="unload as Parquet, or another column with it",
         )
-    said = engine.write(source, columns, options, store, run)
+    said = engine.write(source, columns, options, store, folder)
     at("written")
-    sizes = dict(store.files(run))
+    sizes = dict(store.files(folder))
     for key in sizes:
         if len(f"{store.uri}/{key}".partition("://")[2].partition("/")[2].encode()) > LONGEST_KEY:
             raise UsageError(
@@ -272,7 +279,7 @@ def _write_and_verify(
     different = differences(columns, expected, total)
     if different:
         raise DataError(
-            f"the files under '{store.address(run)}' do not hold what was read: {'; '.join(different[:5])}",
+            f"the files under '{store.address(folder)}' do not hold what was read: {'; '.join(different[:5])}",
             undone="nothing is published",
             next_step="unload as Parquet" if options.format == "csv" else "run the same command again",
         )
@@ -304,19 +311,19 @@ def _compare_with_engine(
         )
 
 
-def _names(store: Store, run: str) -> bool | None:
+def _names(store: Store, manifest: str, run: str) -> bool | None:
     """Whether the manifest names the run; None where nobody can tell."""
     try:
-        there = read_published(store.read(NAME), store.uri)
+        there = read_published(store.read(manifest), store.uri)
     except BiostarError:
         return None
     return there is not None and there.run == run
 
 
-def _undo(engine: Engine, entry: Entry, store: Store, run: str, moment: datetime.datetime) -> None:
+def _undo(engine: Engine, entry: Entry, store: Store, folder: str, moment: datetime.datetime) -> None:
     """Remove what a failed run wrote, and say in the ledger that it failed; what cannot be done now is left."""
     with contextlib.suppress(BiostarError):
-        store.remove(run)
+        store.remove(folder)
     with contextlib.suppress(BiostarError):
         engine.rollback()
         end_entry(engine, entry, "failed", moment)

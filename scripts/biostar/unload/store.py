@@ -176,6 +176,7 @@ class FolderStore:
         path = self._root / key
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         with self._guarded():
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with beside.open("wb") as file:
                     file.write(content)
