@@ -27,6 +27,7 @@ from biostar.warehouse.base import (
     LoadGroup,
     ObjectCounts,
     Staged,
+    UnreadableAsIs,
     column_types,
     insert_statement,
     next_load_id,
@@ -78,6 +79,18 @@ class RedshiftStaged(Staged):
 
     stages: tuple[_Stage, ...] = ()
     rejects: tuple[Reject, ...] = ()
+
+
+@dataclass
+class _Work:
+    """What has become of a group so far; objects that have to be rewritten are gathered, since all is done again."""
+
+    group: LoadGroup
+    folder: Path = Path()
+    stages: list[_Stage] = field(default_factory=list)
+    counts: list[ObjectCounts] = field(default_factory=list)
+    line_ends: list[str] = field(default_factory=list)
+    quotes: list[str] = field(default_factory=list)
 
 
 class _SuspectsError(Exception):
@@ -214,29 +227,31 @@ class RedshiftWarehouse:
 
     def stage(self, group: LoadGroup) -> RedshiftStaged:
         """COPY the objects of a group into temporary tables, and verify them."""
-        stages: list[_Stage] = []
-        counts: list[ObjectCounts] = []
-        plain: list[FileToLoad] = []
+        work = _Work(group)
         with tempfile.TemporaryDirectory(prefix="biostar-load-", ignore_cleanup_errors=True) as folder:
+            work.folder = Path(folder)
             try:
-                # Those first that may have to be rewritten: then nothing was copied in vain.
+                plain: list[FileToLoad] = []
                 for file in group.files:
-                    if file.lines <= group.header_lines and not file.left_out:
-                        counts.append(ObjectCounts(file.key, 0, 0))
+                    if group.table.file_format == "csv" and file.lines <= group.header_lines and not file.left_out:
+                        work.counts.append(ObjectCounts(file.key, 0, 0))
                     elif _is_plain(group, file):
                         plain.append(file)
                     else:
-                        self._refined(group, file, Path(folder), stages, counts)
+                        self._refined(work, file)
                 for files in alike(plain):
-                    self._stage_files(group, files, Path(folder), stages, counts)
+                    self._stage_files(work, files)
+                if work.line_ends or work.quotes:
+                    raise UnreadableAsIs(line_ends=work.line_ends, quotes=work.quotes)
             except BaseException:
-                self._drop(stages)
+                self._drop(work.stages)
                 raise
-        of = {count.key: count for count in (*counts, *(count for stage in stages for count in stage.counts))}
+        stages = work.stages
+        of = {count.key: count for count in (*work.counts, *(count for stage in stages for count in stage.counts))}
         return RedshiftStaged(
             group,
             tuple(of[file.key] for file in group.files),
-            tuple(stage.name for stage in stages),
+            tuple(stage.name for stage in stages if stage.name),
             tuple(stage for stage in stages if stage.rows),
             tuple(reject for stage in stages for reject in stage.rejects),
         )
@@ -336,14 +351,7 @@ class RedshiftWarehouse:
 
     # Staging ----------------------------------------------------------------------------------------------------
 
-    def _stage_files(
-        self,
-        group: LoadGroup,
-        files: Sequence[FileToLoad],
-        folder: Path,
-        stages: list[_Stage],
-        counts: list[ObjectCounts],
-    ) -> None:
+    def _stage_files(self, work: _Work, files: Sequence[FileToLoad]) -> None:
         """COPY some files together; those that do not come out even are taken one by one."""
         waiting = list(files)
         alone: list[FileToLoad] = []
@@ -351,17 +359,17 @@ class RedshiftWarehouse:
             alone, waiting = waiting, []
         while len(waiting) > 1:
             try:
-                stages.append(self._together(group, waiting, folder))
+                work.stages.append(self._together(work.group, waiting, work.folder))
                 waiting = []
             except _SuspectsError as some:
                 alone += [file for file in waiting if file.key in some.keys]
                 waiting = [file for file in waiting if file.key not in some.keys]
         for file in (*waiting, *alone):
-            stage = self._alone(group, file, folder)
+            stage = self._alone(work.group, file, work.folder)
             if stage is None:
-                self._refined(group, file, folder, stages, counts)
+                self._refined(work, file)
             else:
-                stages.append(stage)
+                work.stages.append(stage)
 
     def _together(self, group: LoadGroup, files: Sequence[FileToLoad], folder: Path) -> _Stage:
         columns = stage_columns(group)
@@ -423,19 +431,18 @@ class RedshiftWarehouse:
             counts = (ObjectCounts(file.key, rows, len(rejects)),)
             return _Stage(name, columns, rows, counts, rejects)
 
-    def _refined(
-        self,
-        group: LoadGroup,
-        file: FileToLoad,
-        folder: Path,
-        stages: list[_Stage],
-        counts: list[ObjectCounts],
-    ) -> None:
+    def _refined(self, work: _Work, file: FileToLoad) -> None:
         """Read an object as a whole, and COPY what is good of it."""
-        refined = refine(group, file, folder)
+        group = work.group
+        try:
+            refined = refine(group, file, work.folder)
+        except UnreadableAsIs as need:
+            work.line_ends += need.line_ends
+            work.quotes += need.quotes
+            return
         columns = tuple(column for column in stage_columns(group) if column.target is not None)
         if refined.clean is None:
-            stages.append(_Stage("", columns, 0, (refined.counts,), refined.rejects))
+            work.stages.append(_Stage("", columns, 0, (refined.counts,), refined.rejects))
             return
         scratch = self._scratch
         address = scratch.put_file(f"clean-{next(self._shared.numbers)}.csv.gz", refined.clean)
@@ -460,7 +467,7 @@ class RedshiftWarehouse:
                         undone=UNDONE,
                         next_step="run the load again",
                     )
-                stages.append(_Stage(name, columns, rows, (refined.counts,), refined.rejects))
+                work.stages.append(_Stage(name, columns, rows, (refined.counts,), refined.rejects))
         finally:
             scratch.remove(address)
 
@@ -578,6 +585,13 @@ def _is_plain(group: LoadGroup, file: FileToLoad) -> bool:
     """Whether COPY can be given an object as it lies, to begin with.
 
     It cannot read a local copy, nor one in which lines were left out. That a carriage return alone ends a line, and how
-    `ignoreheader` counts a header of several lines, the manual does not say.
+    `ignoreheader` counts a header of several lines, the manual does not say; nor as what text a number of JSON or of
+    Parquet arrives in a varchar.
     """
-    return file.address.startswith("s3://") and not file.left_out and file.line_end != "\r" and group.header_lines == 1
+    return (
+        group.table.file_format == "csv"
+        and file.address.startswith("s3://")
+        and not file.left_out
+        and file.line_end != "\r"
+        and group.header_lines <= 1
+    )
