@@ -177,7 +177,7 @@ def test_a_clone_into_the_stand_in_has_the_same_rows_and_builds(
             "select table_name from duckdb_tables() where schema_name = 'raw_ehr'"
         ).fetchall():
             connection.execute(f"create table clone_raw_ehr.{name} as from raw_ehr.{name}")
-    tables = ("payers", "patients", "encounters")
+    tables = ("patients", "payer_transitions")
     outcome = bench.run(
         "clone", "--from", "duckdb", "--to", "standin", "--via", "s3://lake/clones", "--sample", "30%",
         "--select", ",".join(tables), *ALLOWED,

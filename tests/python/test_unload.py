@@ -343,6 +343,43 @@ def test_other_addresses_and_options_are_refused(loaded: Lab, tmp_path: Path) ->
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("file_format", ["parquet", "csv"])
+def test_what_is_unloaded_loads_again_into_an_equal_table(
+    loaded: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    home = tmp_path / "again"
+    command = (
+        "unload",
+        "raw_ehr.payers",
+        "--to",
+        str(home / "ehr" / "payers"),
+        "--format",
+        file_format,
+        "--as-landing",
+    )
+    for more in ((), ("--replace",)):  # the run before stays in the folder, and only the manifest's is loaded
+        assert loaded.run(*command, *more).code == 0
+    project = tmp_path / "project"
+    for name in (
+        "dbt_project.yml",
+        *(str(path.relative_to(PROJECT)) for path in PROJECT.glob("models/staging/*/_*.yml")),
+    ):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text((PROJECT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    declared = project / "models/staging/ehr/_ehr__sources.yml"
+    text = declared.read_text(encoding="utf-8")
+    declared.write_text(
+        text.replace("landing: ehr", f"landing: ehr\n        layout: hive\n        format: {file_format}")
+    )
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(project))
+    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(tmp_path / "again.duckdb"))
+    outcome = loaded.run("load", "--landing", str(home), "--tables", "payers")
+    assert (outcome.code, [batch["rows_loaded"] for batch in outcome.document["batches"]]) == (0, [ROWS])
+    sql = "select * exclude (_load_id, _loaded_at) from raw_ehr.payers order by all"
+    with duckdb.connect(str(tmp_path / "again.duckdb"), read_only=True) as connection:
+        assert connection.execute(sql).fetchall() == loaded.query(sql)
+
+
 def test_a_null_alone_on_a_line_of_csv_is_noticed(loaded: Lab, tmp_path: Path) -> None:
     subject = Subject(
         "query", query="select case when i < 2 then 'x' end as a from range(3) as t (i)", phi=(("a", "none"),)

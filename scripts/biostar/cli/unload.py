@@ -40,6 +40,9 @@ Examples:
     help="Default snappy for Parquet, gzip for CSV.",
 )
 @click.option("--partition-by", default="", metavar="A,B", help="Columns whose values become folders column=value.")
+@click.option(
+    "--as-landing", is_flag=True, help="A raw table as a vendor delivers it, by day, for biostar load (layout: hive)."
+)
 @click.option("--max-file-size", default="256MB", show_default=True, help="5MB to 6.2GB; the engines estimate it.")
 @click.option("--replace", "replacing", is_flag=True, help="Replace what is published there, in one step.")
 @click.option("--allow-phi", is_flag=True, help="Let columns about persons out; needs --reason.")
@@ -63,6 +66,7 @@ def command(
     file_format: FileFormat,
     compression: str | None,
     partition_by: str,
+    as_landing: bool,
     max_file_size: str,
     replacing: bool,
     allow_phi: bool,
@@ -84,6 +88,8 @@ def command(
     """
     if sum((relation is not None, query is not None, bool(select))) != 1:
         raise UsageError("give one of RELATION, --query and --select", next_step="biostar unload --help")
+    if as_landing and (relation is None or partition_by):
+        raise UsageError("--as-landing takes a raw table and divides it by day", next_step="biostar unload --help")
     if allow_phi != bool(reason.strip()):
         raise UsageError("--allow-phi and --reason go together", next_step='give --allow-phi --reason "why"')
     options = Options(
@@ -95,7 +101,9 @@ def command(
         replacing,
         reason.strip(),
     )
-    subjects = _subjects(relation, query, select, target)
+    subjects = _subjects(relation, query, select, target, as_landing)
+    if as_landing:
+        options = replace(options, partition_by=("ingest_date",))
     each = [(one, replace(options, to=f"{to.rstrip('/')}/{one.name}") if select else options) for one in subjects]
     if dry_run:
         return _dry_run(each, target, as_json)
@@ -113,14 +121,18 @@ def command(
     return 0
 
 
-def _subjects(relation: str | None, query: str | None, select: tuple[str, ...], target: str) -> list[Subject]:
+def _subjects(
+    relation: str | None, query: str | None, select: tuple[str, ...], target: str, as_landing: bool
+) -> list[Subject]:
     from biostar.unload import subjects
 
     sources = read_sources(project_root())
     if select:
         return subjects.selected_subjects(select)
     if relation is not None:
-        raw = subjects.raw_subject(relation, sources)
+        raw = subjects.raw_subject(relation, sources, as_landing=as_landing)
+        if raw is None and as_landing:
+            raise UsageError(f"'{relation}' is no raw table", next_step="give one as raw_ehr.payers")
         return [raw or subjects.model_subject(relation, subjects.read_manifest()[0])]
     return [subjects.query_subject(_text(query or ""), subjects.read_manifest()[0], sources, target)]
 

@@ -17,8 +17,15 @@ from biostar.unload.request import Phi, Subject
 _KINDS = ("model", "snapshot", "seed")
 
 
-def raw_subject(name: str, sources: Sequence[Source]) -> Subject | None:
+DAY = "ingest_date"
+"""The folder that holds the day of delivery, in a landing."""
+
+
+def raw_subject(name: str, sources: Sequence[Source], *, as_landing: bool = False) -> Subject | None:
     """A declared table by `source.table`; None where the name is not of that form.
+
+    With `as_landing` it has the columns that a vendor delivers and the day as DAY, to be divided by it: the loader adds
+    its own columns itself.
 
     Raises:
         UsageError: the source has no such table.
@@ -29,12 +36,18 @@ def raw_subject(name: str, sources: Sequence[Source]) -> Subject | None:
         return None
     for table in of.tables:
         if table.name == table_name:
+            if as_landing and table.landing is None:
+                raise UsageError(f"no file is ever landed for '{name}'", next_step="leave --as-landing out")
+            phi = phi_of_table(table)
+            landed = tuple(column.name for column in table.columns)
             return Subject(
                 name,
                 table.schema,
                 table.name,
                 declared=tuple((column.name, column.data_type) for column in table.all_columns),
-                phi=tuple(phi_of_table(table).items()),
+                phi=tuple((phi | {DAY: "none"} if as_landing else phi).items()),
+                columns=(*landed, "_ingest_date") if as_landing else None,
+                renamed=(("_ingest_date", DAY),) if as_landing else (),
             )
     raise _unknown(name, [f"{of.name}.{table.name}" for table in of.tables])
 
