@@ -144,6 +144,7 @@ def test_it_says_what_it_costs_and_asks_above_a_limit(
 
 def test_what_could_do_harm_is_refused(bench: Lab, tmp_path: Path) -> None:
     to = tmp_path / "dev.duckdb"
+    assert bench.run("clone", "--from", "duckdb").code == 2
     assert "data about persons" in clone(bench, to).document["message"]
     assert "both ends" in clone(bench, bench.database, *ALLOWED).document["message"]
     assert clone(bench, to, *ALLOWED, "--select", "nothing").code == 2

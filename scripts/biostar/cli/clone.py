@@ -30,14 +30,14 @@ Examples:
   biostar clone --from duckdb --to duckdb --to-database dev.duckdb --sample 10% --via out/clones --dry-run
 """,
 )
-@click.option("--from", "source", type=_TARGETS, required=True, help="Where the patients are.")
-@click.option("--to", "target", type=_TARGETS, required=True, help="Where the sample goes; its raw tables are empty.")
+@click.option("--from", "source", type=_TARGETS, help="Where the patients are.")
+@click.option("--to", "target", type=_TARGETS, help="Where the sample goes; its raw tables are empty.")
 @click.option("--from-database", type=_FILE, help="DuckDB file of --from [BIOSTAR_DUCKDB_PATH].")
 @click.option("--to-database", type=_FILE, help="DuckDB file of --to [BIOSTAR_DUCKDB_PATH].")
 @click.option("--select", default="", metavar="A,B", help="These raw tables only; without it, all landed ones.")
 @click.option("--sample", default="1%", show_default=True, metavar="SHARE", help="Share of the patients.")
 @click.option("--seed", default="biostar", show_default=True, help="The same seed takes the same patients.")
-@click.option("--via", required=True, metavar="PREFIX", help="s3:// prefix, or a folder between DuckDB files.")
+@click.option("--via", default="", metavar="PREFIX", help="s3:// prefix, or a folder between DuckDB files.")
 @click.option("--allow-phi", is_flag=True, help="Let data about persons go; needs --reason.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; recorded in the source's raw_meta.unload_ledger.")
 @click.option("--max-cost", type=click.FloatRange(0), default=1.0, show_default=True, help="Dollars not asked about.")
@@ -46,8 +46,8 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Say what would be cloned and what it costs.")
 @json_option
 def command(
-    source: str,
-    target: str,
+    source: str | None,
+    target: str | None,
     from_database: Path | None,
     to_database: Path | None,
     select: str,
@@ -70,6 +70,8 @@ def command(
 
     Before anything is written, rows, bytes and an estimate of S3's cost are shown; above --max-cost it asks.
     """
+    if source is None or target is None or not via.strip():
+        raise UsageError("a clone needs --from, --to and --via", next_step="biostar clone --help")
     share = read_share(sample)
     ends = (Target(source, from_database), Target(target, to_database))
     check_ends(*ends, via)

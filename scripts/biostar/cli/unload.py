@@ -32,7 +32,7 @@ Examples:
 @click.argument("relation", required=False)
 @click.option("--query", metavar="FILE", help="A file with one SELECT, - for stdin, instead of RELATION.")
 @click.option("--select", "-s", multiple=True, help="dbt's selectors; each model goes to its own folder below --to.")
-@click.option("--to", required=True, metavar="PREFIX", help="Folder (DuckDB only) or s3://bucket/prefix.")
+@click.option("--to", default="", metavar="PREFIX", help="Folder (DuckDB only) or s3://bucket/prefix.")
 @click.option("--format", "file_format", type=click.Choice(get_args(FileFormat)), default="parquet", show_default=True)
 @click.option(
     "--compression",
@@ -88,6 +88,8 @@ def command(
     """
     if sum((relation is not None, query is not None, bool(select))) != 1:
         raise UsageError("give one of RELATION, --query and --select", next_step="biostar unload --help")
+    if not to.strip():
+        raise UsageError("--to is missing", next_step="give --to as a folder or as s3://bucket/prefix")
     if as_landing and (relation is None or partition_by):
         raise UsageError("--as-landing takes a raw table and divides it by day", next_step="biostar unload --help")
     if allow_phi != bool(reason.strip()):
