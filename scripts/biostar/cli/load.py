@@ -38,10 +38,8 @@ from biostar.load.log import log_to
 from biostar.project import landing_prefix, project_root
 from biostar.warehouse import open_warehouse
 
-DEFAULT_JOBS = {"duckdb": 1}
-"""DuckDB reads each file with all its threads; of the others each connection waits for the server most of the time."""
-
-OTHER_JOBS = 4
+DEFAULT_JOBS = 4
+"""Connections to a server; each waits for its answers most of the time."""
 
 
 @click.command(
@@ -74,7 +72,9 @@ Examples:
     metavar="OBJECT",
     help="Take the load of this object anew: changed content replaces the old, rows of a deleted object go.",
 )
-@click.option("--jobs", type=click.IntRange(1, 32), help="Connections at most [1 on DuckDB, else 4].")
+@click.option(
+    "--jobs", type=click.IntRange(1, 32), default=DEFAULT_JOBS, help="Connections at most [4]. DuckDB has one."
+)
 @click.option("--log", metavar="FILE", envvar="BIOSTAR_LOG", help="Append a line of JSON for each event; - is stderr.")
 @click.option("--dry-run", is_flag=True, help="Read the objects, print the very statements, and write nothing.")
 @target_option
@@ -84,7 +84,7 @@ def command(
     tables: str,
     max_errors: str | None,
     reloaded: tuple[str, ...],
-    jobs: int | None,
+    jobs: int,
     log: str | None,
     dry_run: bool,
     target: str,
@@ -129,7 +129,7 @@ def command(
                 warehouse,
                 ledger,
                 now=now,
-                jobs=jobs or DEFAULT_JOBS.get(target, OTHER_JOBS),
+                jobs=jobs,
                 limit=limit,
                 watcher=watcher,
             )

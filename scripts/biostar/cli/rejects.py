@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from biostar.cli.load import DEFAULT_JOBS, OTHER_JOBS, now, show_report, watching
+from biostar.cli.load import DEFAULT_JOBS, now, show_report, watching
 from biostar.cli.output import console, json_option, print_json
 from biostar.cli.raw import target_option
 from biostar.contracts import read_sources
@@ -166,7 +166,7 @@ def retry(
                 warehouse,
                 ledger,
                 now=now,
-                jobs=DEFAULT_JOBS.get(target, OTHER_JOBS),
+                jobs=DEFAULT_JOBS,
                 watcher=watcher,
             )
         still = len(open_rejects(warehouse, books))

@@ -276,7 +276,7 @@ class Loader:
             f"{batch.name} has {rejected:,} bad records of {read:,}, more than the {limit} that it may have: "
             + ", ".join(f"{count:,} {code}" for code, count in by_code.items())
             + f"; in {_some([count.key for count in worst])}",
-            undone="all " + ("of the reload; the rows loaded before stand" if batch.replaces else "of this load"),
+            undone="all of this load",
             next_step="mend the delivery, or the declaration in "
             f"{batch.table.declared_in}; or accept it with a higher --max-errors, or max_errors of the table",
         )

@@ -60,7 +60,7 @@ class RunLog(Watcher):
         self._say(logging.WARNING, "attempt failed", **_of(batch), **said)
 
     def run_finished(self, report: LoadReport) -> None:
-        """`warning` and `failure` for each that belongs to no batch, and `run finished`."""
+        """`warning` and `failure` for each that belongs to no batch, and `run finished` or `run broken off`."""
         for warning in report.warnings:
             self._say(logging.WARNING, "warning", text=warning)
         for failure in report.unplanned:
@@ -68,7 +68,7 @@ class RunLog(Watcher):
         summary = report.as_dict()
         self._say(
             logging.INFO,
-            "run finished",
+            "run broken off" if report.is_broken_off else "run finished",
             **{name: value for name, value in summary.items() if isinstance(value, (int, float)) and name != "run"},
             batches=len(report.batches),
             failures=len(report.failures),

@@ -77,6 +77,7 @@ class LoadReport:
         skipped: objects that were loaded before.
         vanished: objects that were loaded before and are not in the landing any more.
         seconds: how long it took.
+        is_broken_off: whether it ended before its plan did, by a signal, say.
     """
 
     run: str
@@ -90,6 +91,7 @@ class LoadReport:
     skipped: int = 0
     vanished: int = 0
     seconds: float = 0.0
+    is_broken_off: bool = False
 
     @property
     def exit_code(self) -> int:

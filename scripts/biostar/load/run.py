@@ -24,6 +24,9 @@ from biostar.load.watch import Watcher
 from biostar.raw.create import create_tables
 from biostar.warehouse import Warehouse
 
+ONE_WRITER = frozenset({"duckdb"})
+"""Targets that are a file of one process: it reads each object with all its threads, and writes one load at a time."""
+
 
 def run_plan(
     plan: Plan,
@@ -52,7 +55,7 @@ def run_plan(
         warehouse: a connection; further ones are taken from it.
         ledger: what stood when the plan was made.
         now: the time, UTC without zone.
-        jobs: connections at most. Batches of one table are loaded one after the other, whatever their number.
+        jobs: connections at most, of which DuckDB has one. Batches of one table are loaded one after the other.
         limit: bad records that each load may have, in place of what its table says.
         watcher: who is told of each event.
         at: called with each of `steps.STEPS`.
@@ -78,11 +81,15 @@ def run_plan(
             f"the landing has nothing for {', '.join(plan.missing_tables)}; their raw tables are empty"
         )
     remove_left_behind()
+    jobs = 1 if warehouse.dialect.name in ONE_WRITER else max(1, min(jobs, len({b.table.name for b in plan.batches})))
     watcher.run_started(run, plan, landing.uri, warehouse.dialect.name, jobs)
     create_tables(warehouse, sources)
     state = _Run(plan, landing, books, ledger, report, watcher, patience or Patience(), at, run, now, limit)
     try:
         state.go(warehouse, jobs)
+    except BaseException:
+        report.is_broken_off = True
+        raise
     finally:
         report.batches.sort(key=lambda result: result.load_id)
         report.seconds = time.monotonic() - began
@@ -126,7 +133,6 @@ class _Run:
     def go(self, warehouse: Warehouse, jobs: int) -> None:
         if not self._plan.batches:
             return
-        jobs = max(1, min(jobs, len({batch.table.name for batch in self._plan.batches})))
         ahead = InspectionAhead(self._plan.batches, self._look, jobs)
         try:
             if jobs == 1:
@@ -192,6 +198,9 @@ class _Run:
         except WarehouseError as fault:
             outcome.faults.append(fault)
             self._stop()
+        if batch.replaces and not outcome.is_loaded:
+            for found in outcome.faults:
+                found.undone = "the reload; the rows loaded before stand"
         result = self._result(batch, outcome, time.monotonic() - started) if outcome.is_loaded else None
         with self._lock:
             self._report.failures += outcome.faults

@@ -72,10 +72,16 @@ def column_types(table: RawTable, columns: Sequence[str]) -> dict[str, str]:
 
 
 def next_load_id(books: str) -> str:
-    """The query for the load id after the last one. Rejects count too: their load may have been taken back."""
+    """The query for the load id after the last one.
+
+    Rejects count too, since their load may have been taken back; and a load that only took another's rows away, which
+    left no row of its own.
+    """
+    ledger = quote_identifier(books, "load_ledger")
     return (
         "select 1 + greatest("
-        f"(select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_ledger')}),"
+        f"(select coalesce(max(load_id), 0) from {ledger}),"
+        f" (select coalesce(max(superseded_by_load_id), 0) from {ledger}),"
         f" (select coalesce(max(load_id), 0) from {quote_identifier(books, 'load_rejects')}))"
     )
 

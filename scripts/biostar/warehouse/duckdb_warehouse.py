@@ -188,6 +188,11 @@ class DuckDBWarehouse:
             yield
         except duckdb.Error as fault:
             raise _translated(fault, self._path) from None
+        except RuntimeError as fault:
+            # What a signal's handler raises while the engine works comes out as this, with the handler's error lost.
+            if "interrupted" in str(fault).lower():
+                raise KeyboardInterrupt from None
+            raise
 
 
 def _translated(fault: duckdb.Error, path: str) -> BiostarError:
