@@ -82,7 +82,9 @@ def clone(lab: Lab, to: Path, *arguments: str, sample: str = "30%") -> Any:
     return lab.run("clone", *ends, "--via", via, "--sample", sample, *arguments)
 
 
-def test_a_sample_holds_every_row_of_its_patients_and_every_reference(bench: Lab, tmp_path: Path) -> None:
+def test_a_sample_holds_every_row_of_its_patients_and_every_reference(
+    bench: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     to = tmp_path / "dev.duckdb"
     outcome = clone(bench, to, *ALLOWED)
     assert outcome.code == 0, outcome.words
@@ -103,6 +105,10 @@ def test_a_sample_holds_every_row_of_its_patients_and_every_reference(bench: Lab
     before = dangling(bench.database)
     assert all(count <= before[name] for name, count in dangling(to).items())
     assert dangling(to)["encounters.patient"] == dangling(to)["claims_transactions.claimid"] == 0
+    # What was loaded, and what staging makes of it, adds up to the raw rows.
+    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(to))
+    built = bench.run("build", "--select", "base_ehr__payers", "--select", "raw_rows_as_in_the_ledger")
+    assert (built.code, built.document["failed"]) == (0, []), built.words
     # Two loads of one day are two loads again, in their order, and the books of both sides know.
     (loads,) = rows_of(to, "select count(distinct _load_id), min(_ingest_date) from raw_ehr.patients")
     assert (loads[0], str(loads[1])) == (2, DAYS[0])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +24,7 @@ from biostar.unload.phi import names_in_models, phi_of_node
 from biostar.unload.readback import literal_path
 from biostar.unload.request import read_size
 from biostar.unload.run import STEPS
-from biostar.unload.store import open_store, split_uri
+from biostar.unload.store import FolderStore, open_store, split_uri
 from conftest import PROJECT, SAMPLE, Lab
 
 PAYERS = SAMPLE / "payers.csv.gz"
@@ -132,6 +135,52 @@ def test_readers_of_the_manifest_see_the_old_run_until_the_new_one_is_whole(load
     manifest, rows = published(to)
     assert manifest["biostar"]["previous_run"] == first.run
     assert rows == before[1]
+
+
+def test_a_lost_answer_of_the_publication_is_looked_up(
+    loaded: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, read = FolderStore.publish, FolderStore.read
+
+    def lost(store: FolderStore, key: str, content: bytes, stamp: str) -> None:
+        publish(store, key, content, stamp)
+        raise WarehouseError("the answer is lost")
+
+    monkeypatch.setattr(FolderStore, "publish", lost)
+    to = tmp_path / "out"
+    first = run(loaded, to)
+    assert published(to)[0]["biostar"]["run"] == first.run
+    assert ledger(loaded)[0][0] == "published"
+
+    def dead(store: FolderStore, key: str) -> tuple[bytes, str] | None:
+        if (to / first.run).exists() and len([path for path in to.iterdir() if path.is_dir()]) > 1:
+            raise WarehouseError("the store is gone")
+        return read(store, key)
+
+    monkeypatch.setattr(FolderStore, "read", dead)
+    with pytest.raises(WarehouseError, match=r"is gone|is lost"):
+        run(loaded, to, replace=True)
+    manifest = json.loads((to / "manifest.json").read_text())
+    # Nobody could tell whether the manifest names the new run, so its files stay.
+    assert all((to / entry["url"]).is_file() for entry in manifest["entries"])
+
+
+def test_a_killed_run_leaves_the_old_one_and_its_own_trace(loaded: Lab, tmp_path: Path) -> None:
+    to = tmp_path / "out"
+    first = run(loaded, to)
+    code = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_unload as t; from pathlib import Path;"
+        "from types import SimpleNamespace as S; t.run(S(database=Path(sys.argv[2])), Path(sys.argv[3]), sys.argv[4],"
+        " lambda words: os.kill(os.getpid(), signal.SIGKILL), replace=True)"
+    )
+    arguments = [str(Path(__file__).parent), str(loaded.database), str(to), "before_publish"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert published(to)[0]["biostar"]["run"] == first.run
+    assert [row[0] for row in ledger(loaded)] == ["published", "started"]
+    again = run(loaded, to, replace=True)
+    assert published(to)[0]["biostar"]["run"] == again.run
+    assert again.warnings[0].startswith("no manifest names the runs ")
 
 
 def test_an_old_run_is_removed_only_when_two_newer_ones_are_there_and_strangers_stay(

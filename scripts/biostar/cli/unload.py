@@ -185,4 +185,5 @@ def _show(result: Unloaded) -> None:
     for warning in result.warnings:
         console.print("[yellow]warning[/]: ", end="")
         console.print(warning, markup=False)
-    console.print(f"  {result.manifest}", markup=False)
+    here = f"{Path.cwd()}/"
+    console.print(f"  {result.manifest.removeprefix(here)}", markup=False)

@@ -27,6 +27,9 @@ from biostar.warehouse import dialect_of, quote_identifier, quote_literal
 STANDIN_ROLE = "arn:aws:iam::123456789012:role/standin"
 """The stand-in takes any role for good."""
 
+QUERY_GROUP = "biostar_unload"
+"""By which a queue of workload management, and the query log, know these statements."""
+
 _OWN_MANIFEST = "manifest"
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
 _HEADER_MEANS = (0, 1)
@@ -43,6 +46,8 @@ class RedshiftEngine:
         self.texts: Texts = RedshiftTexts()
         self._environment = environment
         self._connection = connect(target)
+        self.execute(f"set query_group to {quote_literal(QUERY_GROUP)}")
+        self.commit()
 
     def columns(self, schema: str, table: str) -> dict[str, ColumnType]:
         """Columns of a table or view in order."""
