@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,11 @@ def lab(
 
 def assert_parity(lab: RedshiftLab) -> None:
     """Load the landing into both, and compare; nothing is left behind in S3."""
-    ours = lab.load()
+    ours = lab.load("--jobs", "1")  # so that loads have the same numbers
     theirs = lab.load(target="duckdb")
-    assert ours.document.get("failures") == theirs.document.get("failures"), (ours.document, theirs.document)
+    for one in (ours, theirs):
+        one.document["failures"].sort(key=repr)
+    assert ours.document["failures"] == theirs.document["failures"]
     for one in (ours, theirs):
         for changing in ("seconds", "target", "run", "run_id"):
             one.document.pop(changing, None)
@@ -35,10 +38,48 @@ def assert_parity(lab: RedshiftLab) -> None:
             batch.pop("seconds")
     assert ours.document == theirs.document
     found, expected = lab.everything("standin"), lab.everything("duckdb")
-    assert list(found) == list(expected)
+    assert set(found) == set(expected)
     for table, rows in expected.items():
         assert found[table] == rows, table
     assert lab.keys("_biostar") == []
+
+
+def test_a_sample_with_every_kind_of_defect(lab: RedshiftLab, tmp_path: Path) -> None:
+    """18 tables of a vendor with defects."""
+    folder = tmp_path / "sample"
+    made = lab.run("sample", "--to", str(folder), "--defects", "0.004", "--format", "gzip")
+    assert made.code == 0, made.document
+    for path in sorted(folder.glob("ehr/**/*.csv.gz")):
+        lab.put_key(path.relative_to(folder).as_posix(), path.read_bytes())
+    assert_parity(lab)
+    assert lab.query("select count(distinct error_code), count(*) > 100 from {meta}.load_rejects")[0][1]
+    assert lab.query("select count(*) > 3000 from {raw}.claims_transactions") == [(True,)]
+
+
+FIELDS = ["", "a", '""', '"b"', '"c,c"', '"d""d"', ' "e" ', " ", "\\N", "ä" * 40, "\t", "é漢"]
+OPEN_QUOTES = ['f"f', '"g"g', '"', '"h', 'h"']
+LINE_ENDS = ['"i\ni"', '"\n"', '"i\n\ni"']
+
+
+def random_object(dice: random.Random) -> bytes:
+    """An object with the six columns of conditions whose records are made of what breaks readers of CSV.
+
+    It has either broken quotes or values that span lines: what to make of both together nobody can say.
+    """
+    fields_of = [*FIELDS, *dice.choice([OPEN_QUOTES, LINE_ENDS, []])]
+    line_end = dice.choice(["\n", "\n", "\r\n"])
+    records = []
+    for _ in range(dice.randrange(8)):
+        records.append(",".join(dice.choice(fields_of) for _ in range(dice.choice([6, 6, 6, 6, 5, 7, 1]))))
+    text = line_end.join([HEADER.rstrip(), *records]) + dice.choice(["", line_end])
+    return gzip.compress(text.encode()) if dice.random() < 0.2 else text.encode()
+
+
+def test_random_objects_are_read_alike_in_one_load(lab: RedshiftLab) -> None:
+    dice = random.Random(1)
+    for number in range(24):
+        lab.put("conditions", random_object(dice), name=f"{number:02}.csv")
+    assert_parity(lab)
 
 
 HOSTILE = {
@@ -81,10 +122,4 @@ HOSTILE = {
 def test_hostile_objects_each_in_a_load_of_its_own(lab: RedshiftLab) -> None:
     for number, content in enumerate(HOSTILE.values()):
         lab.put("conditions", content, day=f"2024-01-{number + 1:02}" if number < 31 else f"2024-03-{number - 30:02}")
-    assert_parity(lab)
-
-
-def test_hostile_objects_all_in_one_load(lab: RedshiftLab) -> None:
-    for name, content in HOSTILE.items():
-        lab.put("conditions", content, name=f"{name}.csv")
     assert_parity(lab)

@@ -306,6 +306,26 @@ def test_a_line_that_would_end_postgres_own_copy_is_data(lake: Lake) -> None:
     assert lake.copy("t", "csv") == 3
 
 
+def test_white_space_around_quotes_is_ignored(lake: Lake) -> None:
+    """r_COPY, CSV: "When a field is enclosed in quotation marks, white space between the delimiters and the quotation
+    mark characters is ignored." White space that is part of a field stays."""
+    lake.run("create table t (a varchar(20), b varchar(20))")
+    lake.put("a.csv", '"x" , "y"\n \t"a, ""b"" " ,c \n" d\n , e" ,"f"\n g,"h"\n')
+    assert lake.copy("t", "csv") == 4
+    expected = [('a, "b" ', "c "), (" d\n , e", "f"), (" g", "h"), ("x", "y")]
+    assert lake.run("select a, b from t order by b") == expected
+
+
+def test_blank_lines(lake: Lake) -> None:
+    lake.run("create table t (a varchar(9), b varchar(9))")
+    lake.run("create table one (a varchar(9))")
+    lake.put("a.csv", "a,b\n\n1,2\n\n\n3,4\n")
+    assert lake.copy("t", "csv ignoreheader 1 ignoreblanklines", "a.csv") == 2
+    lake.put("b.csv", "a\n\n1\n")
+    assert lake.copy("one", "csv ignoreheader 1 ignoreblanklines", "b.csv") == 1
+    assert lake.copy("one", "csv ignoreheader 1 null as ''", "b.csv") == 2
+
+
 def test_quotes_that_do_not_close_and_json_that_is_none(lake: Lake) -> None:
     lake.run("create table t (id integer, name varchar(9))")
     lake.put("a.csv", '1,"a"b\n2,c\n')

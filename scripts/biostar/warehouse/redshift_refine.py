@@ -36,6 +36,7 @@ from biostar.warehouse.duckdb_warehouse import DuckDBWarehouse
 MEMORY = "512MB"
 EVOLVED = "varchar(65535)"
 _LOAD = 1
+_DATABASE = "second.duckdb"
 
 
 @dataclass(frozen=True)
@@ -80,105 +81,115 @@ class Refined:
     clean: Path | None
 
 
-def judge_lines(group: LoadGroup, file: FileToLoad, lines: Sequence[int], folder: Path) -> Verdict | None:
-    """Read some lines of an object again; None where a record does not end on its line, so that they do not tell."""
-    with file.open() as stream:
-        texts = list(_lines_of(text_of(stream, file.key), lines))
-    if len(texts) != len(lines) or any(text.count(b'"') % 2 for text in texts):
-        return None
-    blank = tuple(line for line, text in zip(lines, texts, strict=True) if not text)
-    kept = [(line, text) for line, text in zip(lines, texts, strict=True) if text]
-    path = folder / "lines.csv"
-    path.write_bytes(b"header\n" + b"".join(text + b"\n" for _, text in kept))
-    copy = replace(
-        file,
-        address=str(path),
-        compression="none",
-        lines=1 + len(kept),
-        quotes=any(b'"' in text for _, text in kept),
-        open=_opening(path),
-        left_out=(),
-    )
-    try:
-        _, rejects, _ = _read(replace(group, header_lines=1), copy, folder, clean=False)
-    except UnreadableAsIs:
-        return None
-    finally:
-        path.unlink()
-    if any(reject.line is None for reject in rejects):
-        return None
-    placed = tuple(replace(reject, line=kept[(reject.line or 0) - 2][0]) for reject in rejects)
-    bad = {reject.line for reject in placed}
-    return Verdict(placed, blank, tuple(line for line, _ in kept if line not in bad))
+class SecondReader:
+    """Reads objects of one group with DuckDB, in a database below `folder` that is made when it is first needed."""
 
+    def __init__(self, group: LoadGroup, folder: Path) -> None:
+        declared = {column.name for column in group.table.columns}
+        evolved = tuple(Column(name, EVOLVED) for name in group.fields if name is not None and name not in declared)
+        self._table = replace(group.table, columns=group.table.columns + evolved)
+        self._group = replace(group, table=self._table)
+        self._folder = folder
+        self._warehouse: DuckDBWarehouse | None = None
 
-def refine(group: LoadGroup, file: FileToLoad, folder: Path) -> Refined:
-    """Read an object as a whole.
-
-    Raises:
-        UnreadableAsIs: it has to be rewritten first.
-        DataError: it cannot be read.
-    """
-    path = Path(file.address)
-    local = file
-    if file.address.startswith("s3://"):
-        path = folder / "object"
-        with file.open() as stream, path.open("wb") as target:
-            shutil.copyfileobj(stream, target, 1 << 20)
-        local = replace(file, address=str(path))
-    try:
-        counts, rejects, clean = _read(group, local, folder, clean=True)
-    finally:
-        if local is not file:
-            path.unlink()
-    return Refined(counts, rejects, clean)
-
-
-def _read(
-    group: LoadGroup, file: FileToLoad, folder: Path, *, clean: bool
-) -> tuple[ObjectCounts, tuple[Reject, ...], Path | None]:
-    database = folder / "second.duckdb"
-    declared = {column.name for column in group.table.columns}
-    evolved = tuple(Column(name, EVOLVED) for name in group.fields if name is not None and name not in declared)
-    table = replace(group.table, columns=group.table.columns + evolved)
-    dialect = DuckDBDialect()
-    connection = duckdb.connect(str(database), config={"memory_limit": MEMORY, "threads": 1})
-    warehouse = DuckDBWarehouse(connection, str(database))
-    try:
-        # In the order of the file, so that an error of COPY in the clean copy can be looked up.
-        warehouse.execute("set preserve_insertion_order = true")
-        for statement in (
-            dialect.create_schema(table.schema),
-            dialect.create_schema(group.books),
-            dialect.create_table(table),
-            f"create table {quote_identifier(group.books, 'load_rejects')} ("
-            + ", ".join(f"{name} {data_type}" for name, data_type in REJECT_COLUMNS.items())
-            + ")",
-        ):
-            warehouse.execute(statement)
-        staged = warehouse.stage(replace(group, table=table, files=(file,)))
-        (counts,) = warehouse.publish(staged, _LOAD)
-        rejects = tuple(
-            Reject(*row)
-            for row in warehouse.query(
-                "select object_key, line_number, column_name, error_code, error_reason, value_length"
-                f" from {quote_identifier(group.books, 'load_rejects')} order by line_number"
-            )
+    def judge_lines(self, file: FileToLoad, lines: Sequence[int]) -> Verdict | None:
+        """Read some lines of an object again; None where a record does not end on its line: then they do not tell."""
+        with file.open() as stream:
+            texts = list(_lines_of(text_of(stream, file.key), lines))
+        if len(texts) != len(lines) or any(text.count(b'"') % 2 for text in texts):
+            return None
+        blank = tuple(line for line, text in zip(lines, texts, strict=True) if not text)
+        kept = [(line, text) for line, text in zip(lines, texts, strict=True) if text]
+        path = self._folder / "lines.csv"
+        path.write_bytes(b"header\n" + b"".join(text + b"\n" for _, text in kept))
+        copy = replace(
+            file,
+            address=str(path),
+            compression="none",
+            lines=1 + len(kept),
+            quotes=any(b'"' in text for _, text in kept),
+            open=_opening(path),
+            left_out=(),
         )
-        path = None
-        if clean and counts.loaded:
-            path = folder / "clean.csv.gz"
-            taken = ", ".join(quote_identifier(name) for name in group.fields if name is not None)
-            warehouse.execute(
-                f"copy (select {taken} from {quote_identifier(table.schema, table.name)})"
-                f" to '{str(path).replace(chr(39), chr(39) * 2)}'"
-                " (format csv, header false, nullstr '', force_quote *, compression gzip)"
-            )
-    finally:
-        warehouse.close()
-        for left in folder.glob(f"{database.name}*"):
-            left.unlink()
-    return counts, rejects, path
+        try:
+            _, rejects = self._read(replace(self._group, header_lines=1), copy)
+        except UnreadableAsIs:
+            return None
+        finally:
+            path.unlink()
+        if any(reject.line is None for reject in rejects):
+            return None
+        placed = tuple(replace(reject, line=kept[(reject.line or 0) - 2][0]) for reject in rejects)
+        bad = {reject.line for reject in placed}
+        return Verdict(placed, blank, tuple(line for line, _ in kept if line not in bad))
+
+    def refine(self, file: FileToLoad) -> Refined:
+        """Read an object as a whole.
+
+        Raises:
+            UnreadableAsIs: it has to be rewritten first.
+            DataError: it cannot be read.
+        """
+        path = Path(file.address)
+        local = file
+        if file.address.startswith("s3://"):
+            path = self._folder / "object"
+            with file.open() as stream, path.open("wb") as target:
+                shutil.copyfileobj(stream, target, 1 << 20)
+            local = replace(file, address=str(path))
+        try:
+            counts, rejects = self._read(self._group, local)
+        finally:
+            if local is not file:
+                path.unlink()
+        if not counts.loaded:
+            return Refined(counts, rejects, None)
+        clean = self._folder / "clean.csv.gz"
+        taken = ", ".join(quote_identifier(name) for name in self._group.fields if name is not None)
+        self._database.execute(
+            f"copy (select {taken} from {quote_identifier(self._table.schema, self._table.name)})"
+            f" to '{str(clean).replace(chr(39), chr(39) * 2)}'"
+            " (format csv, header false, nullstr '', force_quote *, compression gzip)"
+        )
+        return Refined(counts, rejects, clean)
+
+    def close(self) -> None:
+        """Remove the database."""
+        if self._warehouse is not None:
+            self._warehouse.close()
+            self._warehouse = None
+            for left in self._folder.glob(f"{_DATABASE}*"):
+                left.unlink()
+
+    @property
+    def _database(self) -> DuckDBWarehouse:
+        if self._warehouse is None:
+            path = self._folder / _DATABASE
+            connection = duckdb.connect(str(path), config={"memory_limit": MEMORY, "threads": 1})
+            self._warehouse = DuckDBWarehouse(connection, str(path))
+            dialect = DuckDBDialect()
+            rejects = ", ".join(f"{name} {data_type}" for name, data_type in REJECT_COLUMNS.items())
+            for statement in (
+                dialect.create_schema(self._table.schema),
+                dialect.create_schema(self._group.books),
+                dialect.create_table(self._table),
+                f"create table {quote_identifier(self._group.books, 'load_rejects')} ({rejects})",
+            ):
+                self._warehouse.execute(statement)
+        return self._warehouse
+
+    def _read(self, group: LoadGroup, file: FileToLoad) -> tuple[ObjectCounts, tuple[Reject, ...]]:
+        warehouse = self._database
+        books = quote_identifier(group.books, "load_rejects")
+        for table in (quote_identifier(self._table.schema, self._table.name), books):
+            warehouse.execute(f"delete from {table}")
+        with warehouse.transaction():
+            (counts,) = warehouse.publish(warehouse.stage(replace(group, files=(file,))), _LOAD)
+        rejects = warehouse.query(
+            "select object_key, line_number, column_name, error_code, error_reason, value_length"
+            f" from {books} order by line_number"
+        )
+        return counts, tuple(Reject(*row) for row in rejects)
 
 
 def _lines_of(chunks: Iterable[bytes], numbers: Sequence[int]) -> Iterable[bytes]:

@@ -47,7 +47,7 @@ from biostar.warehouse.redshift_copy import (
     stage_columns,
 )
 from biostar.warehouse.redshift_dialect import RedshiftDialect
-from biostar.warehouse.redshift_refine import Reject, judge_lines, refine
+from biostar.warehouse.redshift_refine import Reject, SecondReader
 from biostar.warehouse.redshift_scratch import Scratch
 from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount, account_of, names_differ
 
@@ -86,7 +86,7 @@ class _Work:
     """What has become of a group so far; objects that have to be rewritten are gathered, since all is done again."""
 
     group: LoadGroup
-    folder: Path = Path()
+    reader: SecondReader
     stages: list[_Stage] = field(default_factory=list)
     counts: list[ObjectCounts] = field(default_factory=list)
     line_ends: list[str] = field(default_factory=list)
@@ -227,9 +227,8 @@ class RedshiftWarehouse:
 
     def stage(self, group: LoadGroup) -> RedshiftStaged:
         """COPY the objects of a group into temporary tables, and verify them."""
-        work = _Work(group)
         with tempfile.TemporaryDirectory(prefix="biostar-load-", ignore_cleanup_errors=True) as folder:
-            work.folder = Path(folder)
+            work = _Work(group, SecondReader(group, Path(folder)))
             try:
                 plain: list[FileToLoad] = []
                 for file in group.files:
@@ -246,6 +245,8 @@ class RedshiftWarehouse:
             except BaseException:
                 self._drop(work.stages)
                 raise
+            finally:
+                work.reader.close()
         stages = work.stages
         of = {count.key: count for count in (*work.counts, *(count for stage in stages for count in stage.counts))}
         return RedshiftStaged(
@@ -359,19 +360,20 @@ class RedshiftWarehouse:
             alone, waiting = waiting, []
         while len(waiting) > 1:
             try:
-                work.stages.append(self._together(work.group, waiting, work.folder))
+                work.stages.append(self._together(work, waiting))
                 waiting = []
             except _SuspectsError as some:
                 alone += [file for file in waiting if file.key in some.keys]
                 waiting = [file for file in waiting if file.key not in some.keys]
         for file in (*waiting, *alone):
-            stage = self._alone(work.group, file, work.folder)
+            stage = self._alone(work, file)
             if stage is None:
                 self._refined(work, file)
             else:
                 work.stages.append(stage)
 
-    def _together(self, group: LoadGroup, files: Sequence[FileToLoad], folder: Path) -> _Stage:
+    def _together(self, work: _Work, files: Sequence[FileToLoad]) -> _Stage:
+        group = work.group
         columns = stage_columns(group)
         everyone = [file.key for file in files]
         with self._filled(group, files, columns, files[0].compression, group.header_lines) as (name, account):
@@ -392,7 +394,7 @@ class RedshiftWarehouse:
             rejects: list[Reject] = []
             suspects = []
             for file in files:
-                found = self._judged(group, file, account, folder)
+                found = self._judged(work, file, account)
                 if found is None or found[1]:
                     suspects.append(file.key)
                 else:
@@ -403,14 +405,15 @@ class RedshiftWarehouse:
             counts = tuple(ObjectCounts(file.key, data[file.key] - bad[file.key], bad[file.key]) for file in files)
             return _Stage(name, columns, rows, counts, tuple(rejects))
 
-    def _alone(self, group: LoadGroup, file: FileToLoad, folder: Path) -> _Stage | None:
+    def _alone(self, work: _Work, file: FileToLoad) -> _Stage | None:
         """COPY one file; None where it has to be read as a whole to know what its records are."""
+        group = work.group
         columns = stage_columns(group)
         with self._filled(group, [file], columns, file.compression, group.header_lines) as (name, account):
             if account is None:
                 return None
             rows, too_long, returns, line_ends = self._look_over(name, columns, account, [file])
-            found = self._judged(group, file, account, folder)
+            found = self._judged(work, file, account)
             if too_long or returns or found is None or (line_ends and account.refused):
                 return None
             rejects, blank = found
@@ -435,7 +438,7 @@ class RedshiftWarehouse:
         """Read an object as a whole, and COPY what is good of it."""
         group = work.group
         try:
-            refined = refine(group, file, work.folder)
+            refined = work.reader.refine(file)
         except UnreadableAsIs as need:
             work.line_ends += need.line_ends
             work.quotes += need.quotes
@@ -539,17 +542,15 @@ class RedshiftWarehouse:
             )
         return rows, too_long, returns, line_ends
 
-    def _judged(
-        self, group: LoadGroup, file: FileToLoad, account: CopyAccount, folder: Path
-    ) -> tuple[tuple[Reject, ...], int] | None:
+    def _judged(self, work: _Work, file: FileToLoad, account: CopyAccount) -> tuple[tuple[Reject, ...], int] | None:
         """The rejects among the records that COPY refused, and how many of them are blank lines; None: cannot tell."""
         refused = account.refused.get(file.key, ())
         if not refused:
             return (), 0
         codes = {one.line: one.code for one in refused}
-        if len(codes) < len(refused) or min(codes) <= group.header_lines or max(codes) > file.lines:
+        if len(codes) < len(refused) or min(codes) <= work.group.header_lines or max(codes) > file.lines:
             return None
-        verdict = judge_lines(group, file, sorted(codes), folder)
+        verdict = work.reader.judge_lines(file, sorted(codes))
         if verdict is None or any(codes[line] != INVALID_TEXT for line in verdict.good):
             return None
         # What our rules take and Redshift cannot store: characters that are none, and the NUL on the stand-in.

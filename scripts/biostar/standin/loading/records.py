@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def records(pieces: Iterator[bytes], options: CopyOptions, columns: Sequence[str
 def _csv(stream: io.TextIOWrapper, options: CopyOptions) -> Iterator[Record]:
     for _ in range(options.ignore_header):
         stream.readline()
-    lines = _Lines(stream)
+    lines = _Lines(stream, options)
     reader = csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote, strict=True, doublequote=True)
     line = options.ignore_header + 1
     while True:
@@ -66,6 +67,7 @@ def _csv(stream: io.TextIOWrapper, options: CopyOptions) -> Iterator[Record]:
         except csv.Error:
             yield Record(line, [], "".join(lines.raw), BadValue(*BAD_QUOTES))
             line = options.ignore_header + lines.count + 1
+            lines.inside = False
             reader = csv.reader(
                 lines, delimiter=options.delimiter, quotechar=options.quote, strict=True, doublequote=True
             )
@@ -77,12 +79,21 @@ def _csv(stream: io.TextIOWrapper, options: CopyOptions) -> Iterator[Record]:
 
 
 class _Lines:
-    """The lines of a stream, counted, and those of the running record kept."""
+    """The lines of a stream, counted, and those of the running record kept.
 
-    def __init__(self, stream: io.TextIOWrapper) -> None:
+    White space between a delimiter and a quotation mark is left out, as the manual's page on CSV says
+    (https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html#copy-csv).
+    """
+
+    def __init__(self, stream: io.TextIOWrapper, options: CopyOptions) -> None:
         self.count = 0
         self.raw: list[str] = []
+        self.inside = False
         self._stream = stream
+        self._delimiter, self._quote = options.delimiter, options.quote
+        self._blanks = re.compile("[ \t]*".replace(self._delimiter, ""))
+        quote = re.escape(self._quote)
+        self._loose = re.compile(rf"[ \t]{quote}|{quote}[ \t]")
 
     def __iter__(self) -> _Lines:
         return self
@@ -91,7 +102,43 @@ class _Lines:
         line = next(self._stream)
         self.count += 1
         self.raw.append(line)
-        return line
+        was_inside = self.inside
+        self.inside ^= line.count(self._quote) % 2 == 1
+        return self._tidied(line, was_inside) if self._loose.search(line) else line
+
+    def _tidied(self, line: str, inside: bool) -> str:
+        kept: list[str] = []
+        at = 0
+        while at < len(line):
+            if not inside:
+                start = self._after_blanks(line, at)
+                if line.startswith(self._quote, start):
+                    kept.append(self._quote)
+                    at, inside = start + 1, True
+                    continue
+            else:
+                end = line.find(self._quote, at)
+                if end < 0:
+                    break
+                if line.startswith(self._quote, end + 1):
+                    kept.append(line[at : end + 2])
+                    at = end + 2
+                    continue
+                kept.append(line[at : end + 1])
+                at, inside = end + 1, False
+                after = self._after_blanks(line, at)
+                if after == len(line) or line[after] in (self._delimiter, "\r", "\n"):
+                    at = after
+            end = line.find(self._delimiter, at)
+            if end < 0:
+                break
+            kept.append(line[at : end + 1])
+            at = end + 1
+        return "".join(kept) + line[at:]
+
+    def _after_blanks(self, line: str, at: int) -> int:
+        found = self._blanks.match(line, at)
+        return found.end() if found is not None else at
 
 
 def _delimited(stream: io.TextIOWrapper, options: CopyOptions) -> Iterator[Record]:
@@ -217,8 +264,6 @@ def _json_record(
 
 def _steps(path: str) -> list[str | int]:
     """The steps of a JSONPath in dot or bracket notation."""
-    import re
-
     found: list[str | int] = []
     at = 1 if path.startswith("$") else 0
     pattern = re.compile(r"\.([^.\[\]]+)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[(\d+)\]")
