@@ -6,12 +6,15 @@ the same credentials handed over as values, never as text of a statement.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 
 from biostar.errors import BiostarError, ConfigurationError, DataError, UsageError, WarehouseError
@@ -30,7 +33,9 @@ def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict
     Raises:
         ConfigurationError: there are no credentials.
     """
-    session = boto3.session.Session()
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _models())
+    session = boto3.session.Session(botocore_session=core)
     credentials = session.get_credentials()
     if credentials is None:
         raise ConfigurationError(
@@ -55,6 +60,12 @@ def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict
         config = config.merge(Config(s3={"addressing_style": "path"}))
     client = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
     return client, settings
+
+
+@functools.cache
+def _models() -> botocore.loaders.Loader:
+    """botocore's descriptions of services, which take a tenth of a second to read, for all sessions of this process."""
+    return botocore.loaders.create_loader()
 
 
 class S3Landing:
