@@ -56,8 +56,11 @@ def layers(connection: duckdb.DuckDBPyConnection, prefix: str) -> list[Layer]:
 
 
 def rejects(connection: duckdb.DuckDBPyConnection, prefix: str) -> tuple[int, int]:
-    """Records that the loader refused, and rows that staging refused."""
-    structural = _count(connection, f"{prefix}raw_meta", "load_rejects")
+    """Records that the loader refused and no later load took, and rows that staging refused."""
+    row = connection.execute(
+        f'select count(*) from "{prefix}raw_meta".load_rejects where resolved_by_load_id is null'
+    ).fetchone()
+    structural = int(row[0]) if row else 0
     views = connection.execute(
         "select table_name from information_schema.tables"
         " where table_schema = ? and starts_with(table_name, 'rejected_')",
