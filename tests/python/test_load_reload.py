@@ -63,7 +63,8 @@ def test_a_deleted_object_keeps_its_rows_until_it_is_named(lab: Lab) -> None:
     lab.load()
     path.unlink()
     plain = lab.load()
-    assert (plain.code, plain.document["objects_vanished"]) == (0, 1)
+    assert (plain.code, plain.document["objects_vanished"], plain.document["vanished"]) == (0, 1, [key("part.csv")])
+    assert key("part.csv") in plain.words
     assert len(patients(lab)) == 2
     erased = lab.load("--reload", key("part.csv"))
     assert (erased.code, erased.document["rows_removed"], erased.document["objects_erased"]) == (0, 1, 1)

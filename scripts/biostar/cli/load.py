@@ -242,7 +242,8 @@ def _show_plan(plan: Plan, statements: Mapping[Batch, list[str]], faults: Sequen
                     for batch in plan.batches
                 ],
                 "objects_skipped": plan.skipped,
-                "objects_vanished": plan.vanished,
+                "objects_vanished": len(plan.vanished),
+                "vanished": list(plan.vanished),
                 "missing_tables": list(plan.missing_tables),
                 "warnings": list(plan.warnings),
                 "failures": [failure.as_dict() for failure in failures],
@@ -293,8 +294,10 @@ def show_report(report: LoadReport, as_json: bool, about_nothing: str = "") -> i
     elif not report.failures:
         console.print(about_nothing or f"nothing new: {_objects(report.skipped)} loaded before")
     if report.vanished:
+        first = ", ".join(f"'{key}'" for key in report.vanished[:3])
+        more = f" and {len(report.vanished) - 3:,} more" if len(report.vanished) > 3 else ""
         console.print(
-            f"loaded before and no longer in the landing: {_objects(report.vanished)}; the rows stay"
+            f"loaded before and no longer in the landing: {first}{more}; the rows stay"
             " (biostar load --reload OBJECT would remove them)",
             markup=False,
         )

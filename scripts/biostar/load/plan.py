@@ -68,7 +68,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     skipped: int = 0
     missing_tables: tuple[str, ...] = ()
-    vanished: int = 0
+    vanished: tuple[str, ...] = ()
 
 
 def landed_tables(sources: Iterable[Source]) -> dict[str, RawTable]:
@@ -120,7 +120,8 @@ def make_plan(
     batches: list[Batch] = []
     failures: list[DataError] = []
     warnings: list[str] = []
-    skipped = vanished = 0
+    skipped = 0
+    vanished: list[str] = []
     missing: list[str] = []
     for source in sources:
         if source.landing is None:
@@ -165,10 +166,10 @@ def make_plan(
         batches += [Batch(tables[name], day, tuple(found)) for (day, name), found in sorted(fresh.items())]
         there = {(landed.table, landed.key) for landed in listing.objects}
         there |= {(table, problem.where) for table in tables for problem in listing.problems}
-        vanished += sum(1 for place in known if place[0] in wanted and place not in there)
+        vanished += [key for table, key in known if table in wanted and (table, key) not in there]
         present = {landed.table for landed in listing.objects} | {table for table, _ in known}
         missing += [name for name in tables if name in wanted and name not in present]
-    return Plan(tuple(batches), tuple(failures), tuple(warnings), skipped, tuple(missing), vanished)
+    return Plan(tuple(batches), tuple(failures), tuple(warnings), skipped, tuple(missing), tuple(vanished))
 
 
 def changed(key: str) -> ObjectError:

@@ -24,6 +24,8 @@ def preview(
     Not among them are the few that write the books, which follow from what the engine answers, and the rewriting of an
     object that the engine cannot read as it lies, which shows only when it is read.
     """
+    if plan.batches:
+        warehouse.read_from(landing.uri, landing.warehouse_settings())
     statements: dict[Batch, list[str]] = {}
     faults: list[BiostarError] = []
     for batch in plan.batches:

@@ -89,7 +89,7 @@ class LoadReport:
     warnings: list[str] = field(default_factory=list)
     missing_tables: tuple[str, ...] = ()
     skipped: int = 0
-    vanished: int = 0
+    vanished: tuple[str, ...] = ()
     seconds: float = 0.0
     is_broken_off: bool = False
 
@@ -111,7 +111,8 @@ class LoadReport:
             "exit_code": self.exit_code,
             "batches": [batch.as_dict() for batch in self.batches],
             "objects_skipped": self.skipped,
-            "objects_vanished": self.vanished,
+            "objects_vanished": len(self.vanished),
+            "vanished": list(self.vanished),
             "objects_erased": self.total("objects_erased"),
             "objects_loaded": self.total("objects"),
             "rows_read": self.total("rows_read"),
