@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biostar.contracts import Column, RawTable
 from biostar.errors import DataError
-from biostar.landing import inspect as inspecting
 from biostar.landing import inspect_object, list_landing, rewrite_object
+from biostar.landing import text as texts
 from biostar.landing.header import parse_header
 from biostar.landing.inspect import blank_lines, lines_at
 from biostar.landing.listing import Found
@@ -27,7 +28,7 @@ TEXT = st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r\n", b"\n\n", b'""
 @given(text=TEXT, zipped=st.booleans(), size=st.sampled_from([1, 2, 7, 1 << 20]))
 def test_lines_are_counted_as_an_editor_does(text: bytes, zipped: bool, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspecting, "_CHUNK", size)
+        patch.setattr(texts, "_CHUNK", size)
         whole = b"h,i\n" + text
         lines = whole.split(b"\n")
         expected = len(lines) - (lines[-1] == b"")
@@ -51,7 +52,7 @@ def test_lines_are_counted_as_an_editor_does(text: bytes, zipped: bool, size: in
 @given(text=TEXT, drop=st.booleans(), size=st.sampled_from([1, 2, 7, 1 << 20]))
 def test_a_rewriting_keeps_the_number_of_every_line(text: bytes, drop: bool, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspecting, "_CHUNK", size)
+        patch.setattr(texts, "_CHUNK", size)
         target = io.BytesIO()
         outcome = rewrite_object(io.BytesIO(text), target, "k", drop_open_quotes=drop)
         lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
@@ -132,13 +133,14 @@ def test_where_objects_lie() -> None:
             ):
                 yield Found(key, 1, "s")
 
-    listing = list_landing(Fixed(), "ehr", frozenset({"a"}))  # type: ignore[arg-type]
+    table = RawTable("raw_ehr", "raw_ehr", "a", "ehr", (Column("id", "varchar(9)"),), ("id",))
+    listing = list_landing(Fixed(), "ehr", {"a": table})  # type: ignore[arg-type]
     assert [landed.key for landed in listing.objects] == [
         "ehr/a/ingest_date=2024-01-01/deep/er/x.CSV.GZ",
         "ehr/a/ingest_date=2024-01-01/x.csv",
         "ehr/a/ingest_date=2024-01-02/x.csv",
     ]
-    assert [problem.where for problem in listing.problems] == ["ehr/a/x.csv", "ehr/x.csv"]
+    assert [problem.where for problem in listing.problems] == ["ehr/x.csv", "ehr/a/x.csv"]
     assert listing.unknown_tables == {"b": 1}
     assert listing.ignored == [
         "ehr/a/ingest_date=2024-01-01/_temporary/x.csv",

@@ -24,7 +24,7 @@ _FOREIGN = (
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "gzip inside gzip"),
     (b"BZh", "compressed by bzip2"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"\x28\xb5\x2f\xfd", "compressed twice"),
     (b"\xfd7zXZ", "compressed by xz"),
     (b"\xff\xfe", "UTF-16 text"),
     (b"\xfe\xff", "UTF-16 text"),

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from biostar.contracts import Compression
-from biostar.errors import DataError
+from biostar.contracts import Compression, FileFormat
+from biostar.errors import ObjectError
 from biostar.landing.header import Header, parse_header
+from biostar.landing.json_lines import KeysSeen
+from biostar.landing.parquet import inspect_parquet
+from biostar.landing.text import Text
 
-_CHUNK = 1 << 20
-_PIECE = 1 << 16
-_GZIP = b"\x1f\x8b"
+NamesInOrder = Callable[[int], "tuple[str, ...] | None"]
+"""Names of the columns of a file without header that has so many fields, None where no declaration fits."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,10 @@ class Inspection:
         header: its columns.
         compression: none, gzip or zstd, told by the first bytes and not by the name.
         quotes: whether there is any double quote; without one no value spans lines.
-        lines: lines of the uncompressed text as an editor counts them, header included.
+        lines: lines of the uncompressed text as an editor counts them, header included; of Parquet, its rows.
         text_bytes: size of the uncompressed text.
         content_hash: SHA-256 of the bytes as they lie.
+        types: of Parquet, the type of each column in DuckDB's words.
     """
 
     header: Header
@@ -43,25 +45,45 @@ class Inspection:
     lines: int
     text_bytes: int
     content_hash: str
+    types: tuple[str, ...] = ()
 
 
-def inspect_object(stream: BinaryIO, key: str) -> Inspection:
+def inspect_object(
+    stream: BinaryIO,
+    key: str,
+    file_format: FileFormat = "csv",
+    names_in_order: NamesInOrder | None = None,
+) -> Inspection:
     """Read an object once, to its end.
 
+    Args:
+        stream: its bytes.
+        key: its path below the landing, for messages.
+        file_format: what it is said to be.
+        names_in_order: for CSV without a header, which names its fields have.
+
     Raises:
-        DataError: it is empty, not CSV, or a gzip file that is truncated or damaged.
+        ObjectError, DataError: it is empty, not what it is said to be, truncated, damaged, or a bomb.
     """
+    if file_format == "parquet":
+        return _of_parquet(stream, key)
     sha = hashlib.sha256()
+    text = Text(stream, key, sha.update)
+    if file_format == "json":
+        return _of_json(text, key, sha)
+    return _of_csv(text, key, sha, names_in_order)
+
+
+def _of_csv(text: Text, key: str, sha: hashlib._Hash, names_in_order: NamesInOrder | None) -> Inspection:
     header: Header | None = None
     start = b""
     line_feeds = returns = pairs = size = 0
     quotes = False
     last = b""
-    text = _TextOf(stream, key, sha.update)
     for chunk in text:
         if header is None:
             start += chunk
-            header = parse_header(start, key, whole=False)
+            header = _header(start, key, names_in_order, whole=False)
         size += len(chunk)
         quotes = quotes or b'"' in chunk
         line_feeds += chunk.count(b"\n")
@@ -70,11 +92,61 @@ def inspect_object(stream: BinaryIO, key: str) -> Inspection:
             pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
         last = chunk[-1:]
     if header is None:
-        header = parse_header(start, key, whole=True)
+        header = _header(start, key, names_in_order, whole=True)
         assert header is not None
     ends = line_feeds + returns - pairs if header.line_end == "\r" else line_feeds
     lines = ends + (last not in (b"\n", b"\r") if header.line_end == "\r" else last != b"\n")
     return Inspection(header, text.compression, quotes, lines, size, sha.hexdigest())
+
+
+def _header(start: bytes, key: str, names_in_order: NamesInOrder | None, *, whole: bool) -> Header | None:
+    first = parse_header(start, key, whole=whole)
+    if first is None or names_in_order is None:
+        return first
+    names = names_in_order(len(first.names))
+    if names is None:
+        # How many fields, and not which: they are values.
+        raise ObjectError(
+            f"'{key}' has {len(first.names)} fields in its first line, and is declared to come without a header and"
+            " with other columns",
+            key,
+            undone="nothing of it is loaded",
+            next_step="deliver it with the declared columns in their order, or declare what it has",
+        )
+    return Header(names, 0, first.line_end)
+
+
+def _of_json(text: Text, key: str, sha: hashlib._Hash) -> Inspection:
+    seen = KeysSeen(key)
+    lines = size = 0
+    start = last = b""
+    for chunk in text:
+        start = (start + chunk)[:4] if len(start) < 4 else start
+        if start.startswith(tuple(_NO_JSON)):
+            break
+        seen.add(chunk)
+        size += len(chunk)
+        lines += chunk.count(b"\n")
+        last = chunk[-1:]
+    foreign = next((what for magic, what in _NO_JSON.items() if start.startswith(magic)), "")
+    if foreign:
+        raise ObjectError(
+            f"'{key}' is not newline-delimited JSON: it is {foreign}",
+            key,
+            undone="nothing of it is loaded",
+            next_step="deliver it as UTF-8 text with one JSON object on each line, plain, gzip or zstd",
+        )
+    header = Header(seen.names(), 0, "\n")
+    return Inspection(header, text.compression, True, lines + (last not in (b"\n", b"")), size, sha.hexdigest())
+
+
+_NO_JSON = {b"PK\x03\x04": "a ZIP archive", b"PAR1": "a Parquet file", b"\xff\xfe": "UTF-16 text"}
+
+
+def _of_parquet(stream: BinaryIO, key: str) -> Inspection:
+    found = inspect_parquet(stream, key)
+    header = Header(found.names, 0, "")
+    return Inspection(header, "none", False, found.rows, found.size, found.content_hash, found.types)
 
 
 # A line with an odd number of quotes: a value begins on it that does not end on it, or the other way round.
@@ -113,7 +185,7 @@ def rewrite_object(stream: BinaryIO, target: BinaryIO, key: str, *, drop_open_qu
         target.write(block)
 
     rest = b""
-    for chunk in _TextOf(stream, key, lambda _: None):
+    for chunk in Text(stream, key):
         whole, line_end, rest = (rest + chunk).rpartition(b"\n")
         write((whole + line_end).replace(b"\r\n", b"\n"))
     if rest:
@@ -127,7 +199,7 @@ def blank_lines(stream: BinaryIO, key: str) -> tuple[int, ...]:
     numbers: list[int] = []
     lines_before = 0
     rest = b""
-    for chunk in _TextOf(stream, key, lambda _: None):
+    for chunk in Text(stream, key):
         whole, line_end, rest = (rest + chunk).rpartition(b"\n")
         if not line_end:
             continue
@@ -148,7 +220,7 @@ def lines_at(stream: BinaryIO, key: str, offsets: list[int]) -> list[int]:
     offset = next(wanted, None)
     position = 0
     line = 1
-    for chunk in _TextOf(stream, key, lambda _: None):
+    for chunk in Text(stream, key):
         done = 0
         while offset is not None and offset < position + len(chunk):
             line += chunk.count(b"\n", done, offset - position)
@@ -162,65 +234,10 @@ def lines_at(stream: BinaryIO, key: str, offsets: list[int]) -> list[int]:
     return numbers + [line] * (len(offsets) - len(numbers))
 
 
-class _TextOf:
-    """The uncompressed bytes of an object in chunks; gzip is told by its first bytes and checked to its last."""
-
-    def __init__(self, stream: BinaryIO, key: str, see: Callable[[bytes], None]) -> None:
-        self._stream = stream
-        self._key = key
-        self._see = see
-        self.compression: Compression = "none"
-
-    def __iter__(self) -> Iterator[bytes]:
-        first = self._read()
-        while len(first) < len(_GZIP) and (more := self._read()):
-            first += more
-        if first.startswith(_GZIP):
-            self.compression = "gzip"
-            yield from self._gunzip(first)
-            return
-        while first:
-            yield first
-            first = self._read()
-
-    def _read(self) -> bytes:
-        chunk = self._stream.read(_CHUNK)
-        self._see(chunk)
-        return chunk
-
-    def _gunzip(self, chunk: bytes) -> Iterator[bytes]:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            while chunk:
-                # Small pieces, so that what expands a thousandfold stays within 64 MiB.
-                for place in range(0, len(chunk), _PIECE):
-                    piece = chunk[place : place + _PIECE]
-                    while piece:
-                        if member.eof:
-                            # Members may follow one another, as `cat a.gz b.gz` makes them.
-                            member = zlib.decompressobj(wbits=31)
-                        if text := member.decompress(piece):
-                            yield text
-                        piece = member.unused_data
-                chunk = self._read()
-        except zlib.error:
-            raise DataError(
-                f"'{self._key}' is a damaged gzip file",
-                undone="nothing of its batch is loaded",
-                next_step="deliver the object again",
-            ) from None
-        if not member.eof:
-            raise DataError(
-                f"'{self._key}' is a truncated gzip file; its end is missing",
-                undone="nothing of its batch is loaded",
-                next_step="deliver the object again",
-            )
-
-
 def text_of(stream: BinaryIO, key: str) -> Iterator[bytes]:
     """The uncompressed bytes of an object in chunks.
 
     Raises:
-        ObjectError: it is a damaged or truncated archive.
+        ObjectError: it is damaged, cut off, or expands beyond the limit.
     """
-    yield from _TextOf(stream, key, lambda _: None)
+    yield from Text(stream, key)

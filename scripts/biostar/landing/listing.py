@@ -162,9 +162,7 @@ def list_landing(landing: Landing, source_folder: str, tables: Mapping[str, RawT
         elif len(parts) == 1:
             if parts[0].lower().endswith(tuple(end for ends in _SUFFIXES.values() for end in ends)):
                 listing.problems.append(
-                    Problem(
-                        found.key, "does not lie in a folder of a table", f"move it to {source_folder}/<table>/…"
-                    )
+                    Problem(found.key, "does not lie in a folder of a table", f"move it to {source_folder}/<table>/…")
                 )
             else:
                 _leave_out(listing, found.key, "it does not lie in a folder of a table")
@@ -176,9 +174,7 @@ def list_landing(landing: Landing, source_folder: str, tables: Mapping[str, RawT
     return listing
 
 
-def _list_table(
-    listing: Listing, landing: Landing, source_folder: str, table: RawTable, objects: list[Found]
-) -> None:
+def _list_table(listing: Listing, landing: Landing, source_folder: str, table: RawTable, objects: list[Found]) -> None:
     home = f"{source_folder}/{table.name}/"
     records: dict[str, int | None] | None = None
     manifest = next((found for found in objects if found.key == home + MANIFEST), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import stat
@@ -55,11 +56,16 @@ class LocalLanding:
             return Found(os.fsencode(key).decode(errors="replace"), 0, "", "its name is not UTF-8")
         try:
             status = path.stat()
+            leads_out = not path.resolve().is_relative_to(self._root.resolve())
         except OSError as fault:
             return Found(key, 0, "", f"cannot be read: {_words(fault)}")
+        if leads_out:
+            # Whoever may deliver could else have any file of this machine loaded.
+            return Found(key, 0, "", "is reached through a link that leads out of the landing")
         if not stat.S_ISREG(status.st_mode):
             return Found(key, 0, "", "is not a regular file")
-        return Found(key, status.st_size, str(status.st_mtime_ns))
+        modified = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)
+        return Found(key, status.st_size, str(status.st_mtime_ns), modified=modified)
 
     def open(self, key: str) -> BinaryIO:
         """The bytes of a file."""

@@ -1,8 +1,8 @@
 """A manifest in the folder of a table: the list of the objects that make one whole, as UNLOAD of Redshift writes it.
 
 `entries` name each object by `url`, with `meta.content_length` and, in a verbose manifest, `meta.record_count`
-(https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html). The addresses are absolute; a set of files that was copied
-elsewhere with its manifest is still that set, so an entry is found by the end of its address.
+(https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html). The addresses are absolute; a set of files that was
+copied elsewhere with its manifest is still that set, so an entry is found by the end of its address.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ the same credentials handed over as values, never as text of a statement.
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -109,7 +110,12 @@ class S3Landing:
             for page in pages:
                 for entry in page.get("Contents", []):
                     if not entry["Key"].endswith("/"):
-                        yield Found(entry["Key"].removeprefix(start), int(entry["Size"]), entry["ETag"].strip('"'))
+                        yield Found(
+                            entry["Key"].removeprefix(start),
+                            int(entry["Size"]),
+                            entry["ETag"].strip('"'),
+                            modified=entry["LastModified"].astimezone(datetime.timezone.utc),
+                        )
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
             raise self._translated(fault, self.uri) from None
 

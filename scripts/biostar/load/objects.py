@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from biostar.contracts import RawTable
 from biostar.errors import DataError, ObjectError
 from biostar.landing import Inspection, LandedObject, Landing, inspect_object
+from biostar.landing.layouts import is_full_load
 from biostar.load.match import Match, match_header
 from biostar.load.plan import Batch
 
@@ -42,7 +44,12 @@ def inspect(landing: Landing, landed: LandedObject, table: RawTable) -> Inspecte
     """
     with at_fault(landed.key):
         with landing.open(landed.key) as stream:
-            inspection = inspect_object(stream, landed.key)
+            inspection = inspect_object(
+                stream,
+                landed.key,
+                table.file_format,
+                None if table.has_header else partial(table.names_in_order, without_operation=is_full_load(landed.key)),
+            )
         match = match_header(inspection.header, table, landed.key)
         return InspectedObject(landed, inspection, match, landing.etag(landed, inspection.content_hash))
 

@@ -1,0 +1,80 @@
+"""What the footer of a Parquet object says, read in the one pass over its bytes.
+
+The footer lies at the end and names columns, types and rows; DuckDB reads it. What it is given is a file with a hole:
+the last bytes of the object at their place and nothing before them, so that an object of any size takes no room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import duckdb
+
+from biostar.errors import ObjectError
+from biostar.landing.engine import engine
+
+LONGEST_FOOTER = 64 << 20
+"""Bytes; a footer grows with columns times row groups."""
+
+_MAGIC = b"PAR1"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ParquetFooter:
+    """Columns in order with their types in DuckDB's words, rows, and size and SHA-256 of the object."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: int
+    size: int
+    content_hash: str
+
+
+def inspect_parquet(stream: BinaryIO, key: str) -> ParquetFooter:
+    """Read a Parquet object once, to its end.
+
+    Raises:
+        ObjectError: it is no Parquet file, or its end is missing or damaged.
+    """
+    sha = hashlib.sha256()
+    start = tail = b""
+    size = 0
+    while chunk := stream.read(_CHUNK):
+        sha.update(chunk)
+        size += len(chunk)
+        start = (start + chunk)[:4] if len(start) < 4 else start
+        tail = (tail + chunk)[-LONGEST_FOOTER:] if len(tail) >= LONGEST_FOOTER else tail + chunk
+    tail = tail[-LONGEST_FOOTER:]
+    if start != _MAGIC:
+        raise _wrong(key, "is not a Parquet file", "deliver it as Parquet, or declare another format for its table")
+    footer = int.from_bytes(tail[-8:-4], "little")
+    if size < 12 or tail[-4:] != _MAGIC or footer + 12 > size:
+        raise _wrong(key, "is a truncated Parquet file; its footer is missing", "deliver the object again")
+    if footer + 8 > len(tail):
+        raise _wrong(key, f"has a Parquet footer of more than {LONGEST_FOOTER >> 20} MiB", "deliver it in parts")
+    with tempfile.NamedTemporaryFile(prefix="biostar-load-", suffix=".parquet") as hollow:
+        hollow.write(_MAGIC)
+        hollow.seek(size - footer - 8)
+        hollow.write(tail[-footer - 8 :])
+        hollow.flush()
+        try:
+            columns = engine().execute("describe select * from read_parquet(?)", [hollow.name]).fetchall()
+            counted = engine().execute("select num_rows from parquet_file_metadata(?)", [hollow.name]).fetchone()
+        except duckdb.Error:
+            raise _wrong(key, "is a damaged Parquet file; its footer cannot be read", "deliver it again") from None
+    assert counted is not None
+    return ParquetFooter(
+        tuple(str(column[0]) for column in columns),
+        tuple(str(column[1]) for column in columns),
+        int(counted[0]),
+        size,
+        sha.hexdigest(),
+    )
+
+
+def _wrong(key: str, what: str, next_step: str) -> ObjectError:
+    return ObjectError(f"'{key}' {what}", key, undone="nothing of it is loaded", next_step=next_step)
