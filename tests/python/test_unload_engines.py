@@ -330,3 +330,24 @@ def test_a_file_that_is_not_what_was_written_is_never_published(
             run(target, filled, subjects["raw"], Options(to, "csv", "none"), at=tamper)
         assert open_store(to).folders() == []
         assert open_store(to).read("manifest.json") is None
+
+
+def test_one_session_unloads_several_queries_and_leaves_tables_of_their_name_alone(
+    filled: Path, lake: Callable[[str], str], standin: StandIn
+) -> None:
+    with closing(redshift_connector.connect(**standin.connection)) as session:
+        session.autocommit = True
+        cursor = session.cursor()
+        cursor.execute("create table public.biostar_unloaded (a integer)")
+        ledger = ledger_table(read_sources(PROJECT))
+        with closing(open_engine("standin")) as engine:
+            with pytest.raises(UsageError, match="unknown"):
+                unload(engine, Subject("query", query="select 0 as a"), Options(lake("several-0")), ledger)
+            for number in (1, 2):
+                query = Subject("query", query=f"select {number} as a", phi=(("a", "none"),))
+                to = lake(f"several-{number}")
+                unload(engine, query, Options(to), ledger)
+                assert read_files(to, "parquet")[0] == [(number,)]
+        cursor.execute("select count(*) from public.biostar_unloaded")
+        assert cursor.fetchone()[0] == 0
+        cursor.execute("drop table public.biostar_unloaded")

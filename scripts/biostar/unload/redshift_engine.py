@@ -101,12 +101,19 @@ class RedshiftEngine:
     def keep_query(self, sql: str) -> dict[str, ColumnType]:
         """Put the rows of a query into the temporary table; the protocol takes one statement at a time."""
         try:
+            if self._kept_columns():
+                # Ours is found first; where there is none, this would be a table of somebody else.
+                self.execute(f"drop table {QUERY_TABLE}")
             self.execute(f"create temp table {QUERY_TABLE} as (\n{sql.rstrip().rstrip(';')}\n)")
         except BiostarError as fault:
             self.rollback()
             raise UsageError(
                 f"the query cannot be run: {fault.message}", next_step="correct the query, then try again"
             ) from None
+        return self._kept_columns()
+
+    def _kept_columns(self) -> dict[str, ColumnType]:
+        """Columns of the temporary table; none where there is no such table."""
         rows = self.query(
             'select "column", type from pg_table_def where tablename = ? and schemaname like ?',
             (QUERY_TABLE, "pg\\_temp%"),

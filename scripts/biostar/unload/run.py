@@ -124,26 +124,27 @@ def unload(
     # The columns are looked at before the ledger is written, since it names them.
     engine.begin()
     try:
-        _, columns = _prepare(engine, subject, options)
+        source, columns = _prepare(engine, subject, options)
         _check_place(store, columns, options)
         refuse_personal(subject.name, columns, options.reason)
-    finally:
+    except BaseException:
         engine.rollback()
+        raise
+    engine.commit()  # Nothing but the temporary table of a query, which is kept for what follows.
     entry = begin_entry(engine, ledger, run, subject, columns, options, store.uri, clock())
     at("recorded")
 
     published = False
     try:
         engine.begin()
-        source, again = _prepare(engine, subject, options)
-        if again != columns:
+        if not subject.query and _prepare(engine, subject, options)[1] != columns:
             raise WarehouseError(
                 f"the columns of '{subject.name}' changed meanwhile",
                 undone="nothing is published",
                 next_step="run the same command again",
             )
         files = _write_and_verify(engine, source, columns, options, store, folder, at)
-        engine.rollback()  # Nothing was changed but a temporary table.
+        engine.rollback()  # Nothing was changed.
         at("before_publish")
         content = document(run, before.run if before else "", columns, files, options)
         published = True  # From here on only the manifest can say that it is not.
