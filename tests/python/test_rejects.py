@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,56 @@ def test_a_retry_after_the_column_was_widened_takes_what_is_good_now(lab: Lab, p
     assert lab.load().document["objects_skipped"] == 1
     assert lab.run("rejects", "retry").document["rows_loaded"] == 0
     assert lab.query("select count(*) from raw_ehr.visits") == [(4,)]
+
+
+FORMS = {
+    "windows": lambda text: text.replace(b"\n", b"\r\n"),
+    "old mac": lambda text: text.replace(b"\n\n", b"\n").replace(b"\n", b"\r"),
+    "mixed": lambda text: text.replace(b"\n", b"\r\n", 2),
+    "zipped": gzip.compress,
+    "with a mark": lambda text: b"\xef\xbb\xbf" + text,
+    "no last line end": lambda text: text.removesuffix(b"\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_retry_finds_the_records_whatever_the_form_of_the_file(lab: Lab, project: Path, form: str) -> None:
+    lab.put("visits", FORMS[form]((HEADER + "1,ok\n2,longer\n\n3,ok\n4,as long\n").encode()))
+    assert lab.load().document["rows_rejected"] == 2
+    assert sorted(text for _, text, _ in lines(lab)) == ["2,longer", "4,as long"]
+    declare(project, 9)
+    outcome = lab.run("rejects", "retry")
+    assert (outcome.code, outcome.document["rows_loaded"]) == (0, 2)
+    assert lab.query("select id, note from raw_ehr.visits order by id") == [
+        ("1", "ok"),
+        ("2", "longer"),
+        ("3", "ok"),
+        ("4", "as long"),
+    ]
+
+
+def test_two_retries_at_once_take_each_record_once(lab: Lab, project: Path) -> None:
+    """Two loaders: what the first resolved the second finds closed, and leaves alone."""
+    from biostar.cli.load import now
+    from biostar.contracts import read_sources
+    from biostar.landing import open_landing
+    from biostar.load import books_of, read_ledger, run_plan
+    from biostar.load.books import open_rejects
+    from biostar.rejects import plan_retry
+    from biostar.warehouse import open_warehouse
+
+    lab.put("visits", HEADER + "1,ok\n2,longer\n")
+    lab.load()
+    declare(project, 9)
+    sources, landing = read_sources(project), open_landing(str(lab.landing))
+    with closing(open_warehouse("duckdb")) as warehouse:
+        books = books_of(sources)
+        ledger = read_ledger(warehouse, books)
+        plans = [plan_retry(landing, sources, open_rejects(warehouse, books), ledger) for _ in range(2)]
+        reports = [run_plan(plan, landing, sources, warehouse, ledger, now=now) for plan in plans]
+    assert [report.total("rows_loaded") for report in reports] == [1, 0]
+    assert reports[1].warnings == [f"'{KEY}' was loaded by another loader meanwhile"]
+    assert lab.query("select id from raw_ehr.visits order by id") == [("1",), ("2",)]
 
 
 def test_a_reload_after_a_retry_takes_both_loads_anew(lab: Lab, project: Path) -> None:

@@ -83,6 +83,7 @@ class Files:
             line,
             one.inspection.quotes,
             partial(_reopen, copy),
+            size=copy.stat().st_size,
         )
 
     def rewrite(self, need: UnreadableAsIs) -> list[ObjectError]:
@@ -115,6 +116,8 @@ class Files:
             open=partial(_reopen, copy),
             quotes=file.quotes and not drop_open_quotes,
             left_out=outcome.open_quotes,
+            line_end="\n",
+            size=copy.stat().st_size,
         )
 
 
