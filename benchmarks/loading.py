@@ -97,8 +97,7 @@ def make_files(work: Path, megabytes: int) -> tuple[Path, int, int]:
 def _cut(source: Path, folder: Path) -> None:
     # A little at a time: the peak memory of this process counts as one of each process that it starts.
     name = source.name.partition(".")[0]
-    opened = gzip.open(source) if source.suffix == ".gz" else source.open("rb")
-    with opened as stream:
+    with gzip.open(source) if source.suffix == ".gz" else source.open("rb") as stream:
         header = stream.readline()
         number = 0
         while lines := stream.readlines(1 << 20):
