@@ -113,12 +113,13 @@ class FileToLoad:
         key: its path below the landing, for the books.
         address: where the warehouse reads it.
         compression: how it is compressed.
-        lines: how many lines it has, header included.
+        lines: how many lines it has, header included; of Parquet its rows.
         quotes: whether a value may span lines, which takes quotes.
         open: gives its bytes, for the rare second look.
         left_out: lines that are blank in what lies at `address` because their quotes are broken.
         line_end: how its header line ends.
         size: its bytes as they lie, 0 where nobody counted.
+        types: of Parquet, the types of its columns in DuckDB's words.
     """
 
     key: str
@@ -130,22 +131,26 @@ class FileToLoad:
     left_out: tuple[int, ...] = ()
     line_end: str = "\n"
     size: int = 0
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LoadGroup:
-    """Files of one batch whose headers are equal.
+    """Files of one batch whose headers are equal, all of the table's format.
 
     Attributes:
         table: where their rows go.
         books: the schema of load_ledger and load_rejects.
         ingest_date: the day of delivery.
         loaded_at: when the load began, UTC without zone.
-        fields: for each field of the files in order, the column it goes to, or None where it is left out.
+        fields: for each field of the files in order, the column it goes to, or None where it is left out. Of JSON the
+            fields are the keys; there two may go to one column, of which a record has one.
         names: for each field in order, how to call it in a reject.
-        header_lines: how many lines the header takes.
+        spelled: for each field in order, its name in the files as they spell it.
+        header_lines: how many lines the header takes; 0 where the files have none.
         files: the files.
         widths: bytes that a column may take, for the columns of `fields`.
+        constants: columns that are in no file, with the value that each row of the group gets: the keys of its folders.
         run: a name of the run for the tag of statements: letters, digits and hyphens.
         load_id: the number of the load; 0 until `begin_load` has told it.
     """
@@ -159,6 +164,8 @@ class LoadGroup:
     header_lines: int
     files: tuple[FileToLoad, ...]
     widths: tuple[int | None, ...]
+    spelled: tuple[str, ...] = ()
+    constants: tuple[tuple[str, str | None], ...] = ()
     run: str = ""
     load_id: int = 0
 

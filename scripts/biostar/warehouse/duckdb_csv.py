@@ -111,12 +111,13 @@ def load_statements(group: LoadGroup) -> list[str]:
         "$load_id": str(group.load_id) if group.load_id else "<next load id>",
         "$ingest_date": f"date '{group.ingest_date}'",
         "$loaded_at": f"timestamp '{group.loaded_at}'",
+        **{f"$constant_{number}": _literal(value) for number, (_, value) in enumerate(group.constants)},
     }
     statements = []
     for number, file in enumerate(group.files):
         statement = _insert(group, file, f"biostar_rejects_{number}")
-        path = _literal_path(file.address).replace("'", "''")
-        for name, value in {**written, "$address": f"'{path}'"}.items():
+        bound = {**written, "$address": _literal(_literal_path(file.address))}
+        for name, value in sorted(bound.items(), reverse=True):  # $constant_10 before $constant_1
             statement = statement.replace(name, value)
         statements.append(statement)
     return statements
@@ -124,8 +125,9 @@ def load_statements(group: LoadGroup) -> list[str]:
 
 def _insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
-    columns = ", ".join(quote_identifier(name) for _, name in taken)
-    fields = ", ".join(f"f{position}" for position, _ in taken)
+    columns = ", ".join(quote_identifier(name) for name in (*(name for _, name in taken), *dict(group.constants)))
+    constants = [f"$constant_{number}" for number in range(len(group.constants))]
+    fields = ", ".join([*(f"f{position}" for position, _ in taken), *constants])
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
         f" ({columns}, _load_id, _ingest_date, _loaded_at)"
@@ -143,6 +145,7 @@ def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: Fi
                 "load_id": group.load_id,
                 "ingest_date": group.ingest_date,
                 "loaded_at": group.loaded_at,
+                **{f"constant_{number}": value for number, (_, value) in enumerate(group.constants)},
             },
         ).fetchone()
     except duckdb.InvalidInputException as fault:
@@ -247,8 +250,8 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
         places = "select unnest($records) as line, unnest($lines) as line_number"
         where: dict[str, object] = {"records": records, "lines": lines}
     else:
-        places = f"select distinct line, line + $header_lines - 1 as line_number from {read.rejects}"
-        where = {"header_lines": group.header_lines}
+        places = f"select distinct line, line + $lines_between as line_number from {read.rejects}"
+        where = {"lines_between": group.header_lines - _skipped(group)}
     connection.execute(
         f"""
         insert into {book}
@@ -300,7 +303,7 @@ def _reject_lines(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read:
     ).fetchall()
     records = [int(record) for record, _ in rows]
     if not read.values_span_lines:
-        return records, [record + group.header_lines - 1 for record in records]
+        return records, [record + group.header_lines - _skipped(group) for record in records]
     # DuckDB counts a record as one line; where values span lines only the position in bytes tells.
     with read.file.open() as stream:
         return records, lines_at(stream, read.file.key, [int(at) for _, at in rows])
@@ -433,12 +436,22 @@ def _scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = 
     """
     columns = ", ".join(f"f{position}: 'varchar'" for position in range(len(group.fields)))
     return (
-        f"read_csv($address, auto_detect = false, header = false, skip = 1, columns = {{{columns}}}, delim = ',',"
-        f""" quote = '"', escape = '"', compression = '{file.compression}',"""
+        f"read_csv($address, auto_detect = false, header = false, skip = {_skipped(group)}, columns = {{{columns}}},"
+        f""" delim = ',', quote = '"', escape = '"', compression = '{file.compression}',"""
         f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false,"
         f" parallel = {str(not in_order).lower()}, store_rejects = true, rejects_limit = 0,"
         f" rejects_table = '{rejects}', rejects_scan = '{rejects}_scans')"
     )
+
+
+def _skipped(group: LoadGroup) -> int:
+    """Records that are no data; DuckDB counts a header as one, however many lines it takes."""
+    return min(group.header_lines, 1)
+
+
+def _literal(text: str | None) -> str:
+    """Text as a literal of DuckDB, for statements that are shown and not sent."""
+    return "null" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def _literal_path(address: str) -> str:
