@@ -11,7 +11,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 
-from biostar.errors import DataError
+from biostar.errors import ObjectError
 
 LONGEST_HEADER = 1 << 20
 """Bytes in which the header line must end; a text without a line end in a mebibyte is not a CSV of ours."""
@@ -55,18 +55,38 @@ def parse_header(start: bytes, key: str, whole: bool) -> Header | None:
         whole: whether `start` is all that there is.
 
     Raises:
-        DataError: the bytes are not the start of a CSV file with a header.
+        ObjectError: the bytes are not the start of a CSV file with a header.
+    """
+    header = first_record(start, key, whole)
+    if header is None:
+        return None
+    names = header.names
+    if not names:
+        raise ObjectError(
+            f"'{key}' is empty; even a delivery without rows has a header line",
+            key,
+            undone="nothing of it is loaded",
+            next_step="deliver the object again, or remove it",
+        )
+    if len(names) == 1 and (other := [sign for sign in _OTHER_SEPARATORS if sign in names[0]]):
+        raise _not_csv(key, f"its columns are separated by {_OTHER_SEPARATORS[other[0]]}, not by commas")
+    if not any(names):
+        raise _not_csv(key, "its first line holds no column name")
+    return header
+
+
+def first_record(start: bytes, key: str, whole: bool) -> Header | None:
+    """The fields of the first record, be they names or values; none where the object holds no record.
+
+    Raises:
+        ObjectError: the bytes are not the start of a CSV file.
     """
     for magic, what in _FOREIGN:
         if start.startswith(magic):
             raise _not_csv(key, f"it is {what}")
     text = start.removeprefix(_BOM)
     if not text.strip() and whole:
-        raise DataError(
-            f"'{key}' is empty; even a delivery without rows has a header line",
-            undone="nothing of its batch is loaded",
-            next_step="deliver the object again, or remove it",
-        )
+        return Header((), 0, "\n")
     end = _end_of_record(text)
     if end is None and not whole:
         if len(start) >= LONGEST_HEADER:
@@ -80,11 +100,7 @@ def parse_header(start: bytes, key: str, whole: bool) -> Header | None:
     except UnicodeDecodeError:
         raise _not_csv(key, "its first line is not UTF-8 text") from None
     rows = list(csv.reader(io.StringIO(decoded, newline=""), strict=False))
-    names = tuple(name.strip() for name in rows[0]) if rows else ()
-    if len(names) == 1 and (other := [sign for sign in _OTHER_SEPARATORS if sign in names[0]]):
-        raise _not_csv(key, f"its columns are separated by {_OTHER_SEPARATORS[other[0]]}, not by commas")
-    if not any(names):
-        raise _not_csv(key, "its first line holds no column name")
+    names = tuple(name.strip() for name in rows[0]) if rows and rows[0] else ("",)
     return Header(names, 1 + _line_breaks(record), _line_end(text, end))
 
 
@@ -110,9 +126,10 @@ def _line_end(text: bytes, end: int | None) -> str:
     return "\r\n" if text[end + 1 : end + 2] == b"\n" else "\r"
 
 
-def _not_csv(key: str, why: str) -> DataError:
-    return DataError(
+def _not_csv(key: str, why: str) -> ObjectError:
+    return ObjectError(
         f"'{key}' is not a CSV file: {why}",
-        undone="nothing of its batch is loaded",
-        next_step="deliver it as comma-separated UTF-8 text, plain or gzip",
+        key,
+        undone="nothing of it is loaded",
+        next_step="deliver it as comma-separated UTF-8 text, plain, gzip or zstd",
     )

@@ -16,13 +16,13 @@ from typing import BinaryIO
 
 from biostar.contracts import Compression, FileFormat
 from biostar.errors import ObjectError
-from biostar.landing.header import Header, parse_header
-from biostar.landing.json_lines import KeysSeen
+from biostar.landing.header import Header, first_record, parse_header
+from biostar.landing.json_lines import KeysSeen, blocks_of
 from biostar.landing.parquet import inspect_parquet
-from biostar.landing.text import Text
+from biostar.landing.text import Text, expansion_limit, refuse_expansion
 
 NamesInOrder = Callable[[int], "tuple[str, ...] | None"]
-"""Names of the columns of a file without header that has so many fields, None where no declaration fits."""
+"""Names of the columns of a CSV file without header that has so many fields, None where no declaration fits."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Inspection:
     """What one pass over an object found.
 
     Attributes:
-        header: its columns.
+        header: its columns. Without a header line they are the declared ones in order, and of JSON all keys.
         compression: none, gzip or zstd, told by the first bytes and not by the name.
-        quotes: whether there is any double quote; without one no value spans lines.
+        quotes: of CSV, whether there is any double quote; without one no value spans lines.
         lines: lines of the uncompressed text as an editor counts them, header included; of Parquet, its rows.
         text_bytes: size of the uncompressed text.
         content_hash: SHA-256 of the bytes as they lie.
@@ -63,7 +63,7 @@ def inspect_object(
         names_in_order: for CSV without a header, which names its fields have.
 
     Raises:
-        ObjectError, DataError: it is empty, not what it is said to be, truncated, damaged, or a bomb.
+        ObjectError: it is empty, not what it is said to be, truncated, damaged, or a bomb.
     """
     if file_format == "parquet":
         return _of_parquet(stream, key)
@@ -95,19 +95,21 @@ def _of_csv(text: Text, key: str, sha: hashlib._Hash, names_in_order: NamesInOrd
         header = _header(start, key, names_in_order, whole=True)
         assert header is not None
     ends = line_feeds + returns - pairs if header.line_end == "\r" else line_feeds
-    lines = ends + (last not in (b"\n", b"\r") if header.line_end == "\r" else last != b"\n")
+    lines = ends + (last not in ((b"", b"\n", b"\r") if header.line_end == "\r" else (b"", b"\n")))
     return Inspection(header, text.compression, quotes, lines, size, sha.hexdigest())
 
 
 def _header(start: bytes, key: str, names_in_order: NamesInOrder | None, *, whole: bool) -> Header | None:
-    first = parse_header(start, key, whole=whole)
-    if first is None or names_in_order is None:
+    if names_in_order is None:
+        return parse_header(start, key, whole)
+    first = first_record(start, key, whole)
+    if first is None or not first.names:
         return first
     names = names_in_order(len(first.names))
     if names is None:
         # How many fields, and not which: they are values.
         raise ObjectError(
-            f"'{key}' has {len(first.names)} fields in its first line, and is declared to come without a header and"
+            f"'{key}' has {len(first.names):,} fields in its first line, and is declared to come without a header and"
             " with other columns",
             key,
             undone="nothing of it is loaded",
@@ -119,34 +121,54 @@ def _header(start: bytes, key: str, names_in_order: NamesInOrder | None, *, whol
 def _of_json(text: Text, key: str, sha: hashlib._Hash) -> Inspection:
     seen = KeysSeen(key)
     lines = size = 0
-    start = last = b""
-    for chunk in text:
-        start = (start + chunk)[:4] if len(start) < 4 else start
-        if start.startswith(tuple(_NO_JSON)):
-            break
-        seen.add(chunk)
-        size += len(chunk)
-        lines += chunk.count(b"\n")
-        last = chunk[-1:]
-    foreign = next((what for magic, what in _NO_JSON.items() if start.startswith(magic)), "")
-    if foreign:
+
+    def looked_at() -> Iterator[bytes]:
+        nonlocal size
+        start = b""
+        for chunk in text:
+            if len(start) < len(_LONGEST_MARK):
+                start += chunk
+                _refuse_foreign(start, key)
+            size += len(chunk)
+            yield chunk
+
+    is_blank = True
+    for block in blocks_of(looked_at()):
+        seen.add(block)
+        lines += block.lines
+        is_blank = is_blank and not (block.text.strip() or block.too_long or block.not_text)
+    if not seen.names and not is_blank:
         raise ObjectError(
-            f"'{key}' is not newline-delimited JSON: it is {foreign}",
+            f"'{key}' has no line that is a JSON object",
             key,
             undone="nothing of it is loaded",
-            next_step="deliver it as UTF-8 text with one JSON object on each line, plain, gzip or zstd",
+            next_step="deliver each record as an object on a line of its own, without an array around them; in Amazon"
+            " Data Firehose switch the new line delimiter on",
         )
-    header = Header(seen.names(), 0, "\n")
-    return Inspection(header, text.compression, True, lines + (last not in (b"\n", b"")), size, sha.hexdigest())
+    return Inspection(Header(seen.names, 0, "\n"), text.compression, False, lines, size, sha.hexdigest())
 
 
 _NO_JSON = {b"PK\x03\x04": "a ZIP archive", b"PAR1": "a Parquet file", b"\xff\xfe": "UTF-16 text"}
+_LONGEST_MARK = max(_NO_JSON, key=len)
+
+
+def _refuse_foreign(start: bytes, key: str) -> None:
+    for magic, what in _NO_JSON.items():
+        if start.startswith(magic):
+            raise ObjectError(
+                f"'{key}' is not newline-delimited JSON: it is {what}",
+                key,
+                undone="nothing of it is loaded",
+                next_step="deliver it as UTF-8 text with one JSON object on each line, plain, gzip or zstd",
+            )
 
 
 def _of_parquet(stream: BinaryIO, key: str) -> Inspection:
     found = inspect_parquet(stream, key)
-    header = Header(found.names, 0, "")
-    return Inspection(header, "none", False, found.rows, found.size, found.content_hash, found.types)
+    # A page may say of itself what it likes; a run of one value takes no bytes at all, but each row does.
+    refuse_expansion(key, found.size, max(found.page_bytes, found.rows * len(found.names)), expansion_limit())
+    header = Header(found.names, 0, "\n")
+    return Inspection(header, "none", False, found.rows, found.page_bytes, found.content_hash, found.types)
 
 
 # A line with an odd number of quotes: a value begins on it that does not end on it, or the other way round.

@@ -1,10 +1,13 @@
-"""The keys that the records of a newline-delimited JSON object have; which of its lines are no record is found later.
+"""Newline-delimited JSON: its lines in blocks, and the keys that the records of an object have.
 
 Records of one object need not have the same keys. All of them are gathered in the one pass over its bytes, since the
 policy for unknown columns must know them, and a column is added before the rows go in.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from biostar.errors import ObjectError
 from biostar.landing.engine import engine
@@ -15,61 +18,117 @@ LONGEST_LINE = 4 * 1024 * 1024
 MOST_KEYS = 1600
 """Redshift's limit of columns in a table; data that stands in keys has no end of them."""
 
-_AT_ONCE = 1 << 20
+BLOCK = 1 << 22
+_SLICE = 1 << 20
+_BOM = b"\xef\xbb\xbf"
 _KEYS = """
     select distinct unnest(try(json_keys(line)))
     from (select unnest(string_split($1, chr(10))) as line)
-    where ltrim(line, chr(32) || chr(9) || chr(13)) like '{%'
 """
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some whole lines of a text.
+
+    Attributes:
+        first: number of the first of them, from 1.
+        lines: how many.
+        text: the lines without the last line end; a line that is not to be read is blank in it.
+        too_long: numbers of the lines with more than LONGEST_LINE bytes.
+        not_text: numbers of the lines that are not UTF-8.
+    """
+
+    first: int
+    lines: int
+    text: str
+    too_long: tuple[int, ...]
+    not_text: tuple[int, ...]
+
+
+def blocks_of(chunks: Iterable[bytes], size: int = BLOCK) -> Iterator[Block]:
+    """The lines of a text in blocks of some `size` bytes.
+
+    A byte order mark before the first line is left out. A line of any length costs no more memory than the longest.
+    """
+    whole: list[bytes] = []
+    part: list[bytes] = []
+    held = part_bytes = 0
+    first = line = 1
+    too_long: list[int] = []
+    for slice_ in _sliced(chunks):
+        start, last = slice_.find(b"\n"), slice_.rfind(b"\n")
+        part_bytes += len(slice_) if start < 0 else start
+        if part_bytes <= LONGEST_LINE:
+            part.append(slice_ if start < 0 else slice_[:start])
+        else:
+            part.clear()
+        if start < 0:
+            continue
+        if part_bytes > LONGEST_LINE:
+            too_long.append(line)
+        rest = slice_[start : last + 1]
+        whole += (*part, rest)
+        held += sum(map(len, part)) + len(rest)
+        line += rest.count(b"\n")
+        part, part_bytes = [slice_[last + 1 :]], len(slice_) - last - 1
+        if held >= size:
+            yield _block(whole, first, line - first, too_long)
+            whole, too_long, held, first = [], [], 0, line
+    if part_bytes > LONGEST_LINE:
+        too_long.append(line)
+        part = []
+    if part_bytes:
+        line += 1
+        whole += (*part, b"\n")
+    if line > first:
+        yield _block(whole, first, line - first, too_long)
+
+
+def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if len(chunk) <= _SLICE:
+            yield chunk
+        else:
+            for place in range(0, len(chunk), _SLICE):
+                yield chunk[place : place + _SLICE]
+
+
+def _block(parts: list[bytes], first: int, lines: int, too_long: list[int]) -> Block:
+    raw = b"".join(parts)[:-1]
+    if first == 1:
+        raw = raw.removeprefix(_BOM)
+    not_text: list[int] = []
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        good = []
+        for number, line in enumerate(raw.split(b"\n"), start=first):
+            try:
+                good.append(line.decode())
+            except UnicodeDecodeError:
+                good.append("")
+                not_text.append(number)
+        text = "\n".join(good)
+    return Block(first, lines, text, tuple(too_long), tuple(not_text))
+
+
 class KeysSeen:
-    """Takes the text of an object chunk by chunk and knows the keys of all its records."""
+    """The keys of the records in the blocks that it was shown."""
 
     def __init__(self, key: str) -> None:
         self._key = key
-        self._lines: list[bytes] = []
-        self._held = 0
-        self._open_line = bytearray()
-        self._is_too_long = False
         self._keys: set[str] = set()
 
-    def add(self, chunk: bytes) -> None:
-        """The next chunk.
+    def add(self, block: Block) -> None:
+        """The next block.
 
         Raises:
             ObjectError: there are more keys than a table may have columns.
         """
-        whole, line_end, rest = chunk.rpartition(b"\n")
-        if line_end:
-            if self._is_too_long:
-                # Here ends the line of which more than 4 MiB were read, and which is a reject for that.
-                whole = whole.partition(b"\n")[2]
-            self._lines.append(bytes(self._open_line) + whole)
-            self._held += len(self._lines[-1])
-            self._open_line.clear()
-            self._is_too_long = False
-            if self._held >= _AT_ONCE:
-                self._look()
-        if not self._is_too_long:
-            self._open_line += rest
-        if len(self._open_line) > LONGEST_LINE:
-            self._open_line.clear()
-            self._is_too_long = True
-
-    def names(self) -> tuple[str, ...]:
-        """All keys, sorted, once the last chunk was given."""
-        self._lines.append(bytes(self._open_line))
-        self._look()
-        return tuple(sorted(self._keys))
-
-    def _look(self) -> None:
-        text = b"\n".join(self._lines).decode(errors="replace")
-        self._lines = []
-        self._held = 0
-        if not text.strip():
+        if not block.text.strip():
             return
-        rows = engine().execute(_KEYS, [text]).fetchall()
+        rows = engine().execute(_KEYS, [block.text]).fetchall()
         self._keys.update(str(name) for (name,) in rows if name is not None)
         if len(self._keys) > MOST_KEYS:
             raise ObjectError(
@@ -78,3 +137,8 @@ class KeysSeen:
                 undone="nothing of it is loaded",
                 next_step="deliver it with the same keys in each record",
             )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All keys, sorted."""
+        return tuple(sorted(self._keys))

@@ -41,11 +41,26 @@ class LocalLanding:
             if key != folder or self._root.joinpath(folder).exists():
                 found.append(Found(f"{key}/unknown.csv", 0, "", f"the folder cannot be listed: {_words(fault)}"))
 
+        root = self._root.resolve()
         for here, folders, names in os.walk(self._root / folder, onerror=unlistable, followlinks=True):
+            place = Path(here).resolve()
+            out = set(names) if not place.is_relative_to(root) else set()
+            for name in (*folders, *names):
+                if Path(here, name).is_symlink() and not Path(here, name).resolve().is_relative_to(root):
+                    out.add(name)
+            found += [self._look_at(Path(here, name)) for name in names if name not in out]
+            # Whoever may deliver could else have any file of this machine loaded.
+            found += [
+                Found(Path(here, name).relative_to(self._root).as_posix(), 0, "", "is a link out of the landing")
+                for name in sorted(out)
+            ]
             # A link back to a folder above would be followed for ever.
-            above = Path(here).resolve()
-            folders[:] = [name for name in folders if not above.is_relative_to(Path(here, name).resolve())]
-            found += [self._look_at(Path(here, name)) for name in names]
+            folders[:] = [
+                name
+                for name in folders
+                if name not in out
+                and not (Path(here, name).is_symlink() and place.is_relative_to(Path(here, name).resolve()))
+            ]
         yield from sorted(found, key=lambda one: one.key)
 
     def _look_at(self, path: Path) -> Found:
@@ -56,12 +71,8 @@ class LocalLanding:
             return Found(os.fsencode(key).decode(errors="replace"), 0, "", "its name is not UTF-8")
         try:
             status = path.stat()
-            leads_out = not path.resolve().is_relative_to(self._root.resolve())
         except OSError as fault:
             return Found(key, 0, "", f"cannot be read: {_words(fault)}")
-        if leads_out:
-            # Whoever may deliver could else have any file of this machine loaded.
-            return Found(key, 0, "", "is reached through a link that leads out of the landing")
         if not stat.S_ISREG(status.st_mode):
             return Found(key, 0, "", "is not a regular file")
         modified = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)

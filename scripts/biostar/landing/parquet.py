@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import deque
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,17 +20,21 @@ from biostar.landing.engine import engine
 LONGEST_FOOTER = 64 << 20
 """Bytes; a footer grows with columns times row groups."""
 
+_COLUMNS = "describe select * from read_parquet(?, hive_partitioning = false)"
+_ROWS = "select num_rows from parquet_file_metadata(?)"
+_PAGES = "select coalesce(sum(total_uncompressed_size), 0) from parquet_metadata(?)"
 _MAGIC = b"PAR1"
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class ParquetFooter:
-    """Columns in order with their types in DuckDB's words, rows, and size and SHA-256 of the object."""
+    """Columns in order with their types in DuckDB's words, rows, bytes of the pages, and size and SHA-256 of it all."""
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     rows: int
+    page_bytes: int
     size: int
     content_hash: str
 
@@ -41,14 +46,18 @@ def inspect_parquet(stream: BinaryIO, key: str) -> ParquetFooter:
         ObjectError: it is no Parquet file, or its end is missing or damaged.
     """
     sha = hashlib.sha256()
-    start = tail = b""
-    size = 0
+    start = b""
+    chunks: deque[bytes] = deque()
+    held = size = 0
     while chunk := stream.read(_CHUNK):
         sha.update(chunk)
         size += len(chunk)
         start = (start + chunk)[:4] if len(start) < 4 else start
-        tail = (tail + chunk)[-LONGEST_FOOTER:] if len(tail) >= LONGEST_FOOTER else tail + chunk
-    tail = tail[-LONGEST_FOOTER:]
+        chunks.append(chunk)
+        held += len(chunk)
+        while held - len(chunks[0]) >= LONGEST_FOOTER:
+            held -= len(chunks.popleft())
+    tail = b"".join(chunks)
     if start != _MAGIC:
         raise _wrong(key, "is not a Parquet file", "deliver it as Parquet, or declare another format for its table")
     footer = int.from_bytes(tail[-8:-4], "little")
@@ -62,15 +71,18 @@ def inspect_parquet(stream: BinaryIO, key: str) -> ParquetFooter:
         hollow.write(tail[-footer - 8 :])
         hollow.flush()
         try:
-            columns = engine().execute("describe select * from read_parquet(?)", [hollow.name]).fetchall()
-            counted = engine().execute("select num_rows from parquet_file_metadata(?)", [hollow.name]).fetchone()
+            columns = engine().execute(_COLUMNS, [hollow.name]).fetchall()
+            counted = engine().execute(_ROWS, [hollow.name]).fetchone()
+            pages = engine().execute(_PAGES, [hollow.name]).fetchone()
         except duckdb.Error:
             raise _wrong(key, "is a damaged Parquet file; its footer cannot be read", "deliver it again") from None
     assert counted is not None
+    assert pages is not None
     return ParquetFooter(
         tuple(str(column[0]) for column in columns),
         tuple(str(column[1]) for column in columns),
         int(counted[0]),
+        int(pages[0]),
         size,
         sha.hexdigest(),
     )

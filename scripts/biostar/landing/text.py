@@ -47,6 +47,21 @@ def expansion_limit(environment: Mapping[str, str] = os.environ) -> int:
     return int(told)
 
 
+def refuse_expansion(key: str, taken: int, given: int, limit: int) -> None:
+    """Refuse an object of which `taken` bytes make `given` bytes of text, if that is without measure.
+
+    Raises:
+        ObjectError: it is.
+    """
+    if given > ALWAYS_ALLOWED and given > limit * taken:
+        raise ObjectError(
+            f"'{key}' expands to more than {ALWAYS_ALLOWED >> 30} GiB and {limit:,} times its size",
+            key,
+            undone="nothing of it is loaded",
+            next_step="deliver it in parts, or raise BIOSTAR_MAX_EXPANSION if it is to be trusted",
+        )
+
+
 class Text:
     """An object's uncompressed bytes in chunks; `see` is shown the bytes as they lie."""
 
@@ -88,13 +103,7 @@ class Text:
     def _bounded(self, texts: Iterator[bytes]) -> Iterator[bytes]:
         for text in texts:
             self._given += len(text)
-            if self._given > ALWAYS_ALLOWED and self._given > self._limit * self._taken:
-                raise ObjectError(
-                    f"'{self._key}' expands to more than {ALWAYS_ALLOWED >> 30} GiB and {self._limit:,} times its size",
-                    self._key,
-                    undone="nothing of it is loaded",
-                    next_step="deliver it in parts, or raise BIOSTAR_MAX_EXPANSION if it is to be trusted",
-                )
+            refuse_expansion(self._key, self._taken, self._given, self._limit)
             yield text
 
     def _gunzip(self, chunk: bytes) -> Iterator[bytes]:
