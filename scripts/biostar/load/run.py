@@ -83,8 +83,9 @@ def run_plan(
     remove_left_behind()
     jobs = 1 if warehouse.dialect.name in ONE_WRITER else max(1, min(jobs, len({b.table.name for b in plan.batches})))
     watcher.run_started(run, plan, landing.uri, warehouse.dialect.name, jobs)
-    create_tables(warehouse, sources)
-    state = _Run(plan, landing, books, ledger, report, watcher, patience or Patience(), at, run, now, limit)
+    patience = patience or Patience()
+    patience.over(lambda: create_tables(warehouse, sources), between=lambda *_: warehouse.reopen())
+    state = _Run(plan, landing, books, ledger, report, watcher, patience, at, run, now, limit)
     try:
         state.go(warehouse, jobs)
     except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from biostar.contracts import Source
 from biostar.errors import ConfigurationError
@@ -17,8 +17,11 @@ def ddl_statements(dialect: Dialect, sources: Iterable[Source]) -> Iterator[str]
             yield dialect.create_table(table)
 
 
-def create_tables(warehouse: Warehouse, sources: Iterable[Source]) -> list[str]:
-    """Make what is declared and missing, in one transaction; returns what was made, `schema.table` or `….column`.
+def create_tables(warehouse: Warehouse, sources: Sequence[Source]) -> list[str]:
+    """Make what is declared and missing; returns what was made, `schema.table` or `….column`.
+
+    Tables and columns are made in one transaction. A column that is declared wider than it is there is widened
+    afterwards, where the target enforces widths: Redshift does that outside of transactions only.
 
     Raises:
         ConfigurationError: a table is there and lacks a column that cannot be added afterwards.
@@ -45,4 +48,17 @@ def create_tables(warehouse: Warehouse, sources: Iterable[Source]) -> list[str]:
                         )
                     warehouse.execute(warehouse.dialect.add_column(table, column))
                     made.append(f"{table.schema}.{table.name}.{column.name}")
-    return made
+    return made + _widen(warehouse, sources)
+
+
+def _widen(warehouse: Warehouse, sources: Iterable[Source]) -> list[str]:
+    widened = []
+    for source in sources:
+        there = warehouse.widths_of(source.schema)
+        for table in source.tables:
+            for column in table.all_columns:
+                width = there.get((table.name, column.name))
+                if column.width is not None and width is not None and column.width > width:
+                    warehouse.execute(warehouse.dialect.widen_column(table, column))
+                    widened.append(f"{table.schema}.{table.name}.{column.name}")
+    return widened

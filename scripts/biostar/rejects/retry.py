@@ -42,6 +42,12 @@ def plan_retry(
         entries = {(entry.table, entry.key): entry for entry in ledger if entry.source == source.name}
         days: dict[tuple[datetime.date, str], list[tuple[LandedObject, tuple[OpenReject, ...]]]] = {}
         for (table, key), found_rejects in mine.items():
+            if tables[table].file_format == "parquet":
+                warnings.append(
+                    f"'{key}' is Parquet, whose records cannot be read one by one; load it anew:"
+                    f" biostar load --reload {shlex.quote(key)}"
+                )
+                continue
             known = tuple(reject for reject in found_rejects if reject.line is not None)
             if len(known) < len(found_rejects):
                 warnings.append(

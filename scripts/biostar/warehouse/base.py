@@ -104,6 +104,9 @@ class Dialect(Protocol):
     def add_column(self, table: RawTable, column: Column) -> str:
         """Add one column to a table that lacks it."""
 
+    def widen_column(self, table: RawTable, column: Column) -> str:
+        """Give a column of text its declared width."""
+
 
 @dataclass(frozen=True)
 class FileToLoad:
@@ -231,6 +234,9 @@ class Warehouse(Protocol):
 
     def columns_of(self, schema: str) -> dict[str, frozenset[str]]:
         """Names of the columns of each table of a schema; empty where there is no such schema."""
+
+    def widths_of(self, schema: str) -> dict[tuple[str, str], int]:
+        """Bytes that each column of text takes, by table and column; empty where the target enforces no width."""
 
     def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Append rows of bound values to a declared table, many to a statement."""

@@ -24,6 +24,13 @@ class DuckDBDialect:
         """Add one column; rows that are there get null."""
         return f"alter table {quote_identifier(table.schema, table.name)} add column {column_ddl(column)}"
 
+    def widen_column(self, table: RawTable, column: Column) -> str:
+        """Give a column of text its declared width, which DuckDB keeps for the reader's sake."""
+        return (
+            f"alter table {quote_identifier(table.schema, table.name)}"
+            f" alter column {quote_identifier(column.name)} type {column.data_type}"
+        )
+
 
 def column_ddl(column: Column) -> str:
     """A column as both targets define it."""

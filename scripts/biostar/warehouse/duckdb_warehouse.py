@@ -125,6 +125,10 @@ class DuckDBWarehouse:
         )
         return {str(table): frozenset(columns) for table, columns in rows}
 
+    def widths_of(self, schema: str) -> dict[tuple[str, str], int]:
+        """Nothing: DuckDB enforces no width."""
+        return {}
+
     def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Append rows of bound values to a declared table, many to a statement."""
         for chunk in (rows[place : place + ROWS_PER_INSERT] for place in range(0, len(rows), ROWS_PER_INSERT)):

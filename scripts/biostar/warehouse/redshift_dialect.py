@@ -36,3 +36,13 @@ class RedshiftDialect:
     def add_column(self, table: RawTable, column: Column) -> str:
         """Add one column; Redshift takes one to a statement, and NOT NULL only with a default."""
         return f"alter table {quote_identifier(table.schema, table.name)} add column {column_ddl(column)}"
+
+    def widen_column(self, table: RawTable, column: Column) -> str:
+        """Give a column of text its declared width; only larger, and outside of a transaction block.
+
+        https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
+        """
+        return (
+            f"alter table {quote_identifier(table.schema, table.name)}"
+            f" alter column {quote_identifier(column.name)} type {column.data_type}"
+        )

@@ -2,11 +2,12 @@
 
 It lies in the bucket of the landing, below `_biostar/`, which no listing of the landing looks at, or where
 BIOSTAR_SCRATCH says. Rewritten objects hold rows of patients: each is removed when its batch ends, and what a killed
-run left behind is told by its folder, which bears the name of the run.
+run left behind is removed by the first run after a day.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 FOLDER = "_biostar"
+KEPT = datetime.timedelta(days=1)
 _FAULTS = (BotoCoreError, ClientError, S3UploadFailedError, OSError)
 _BUSY = frozenset(("500", "503", "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling"))
 
@@ -47,7 +49,9 @@ class Scratch:
         if not prefix.startswith("s3://") or not urlsplit(prefix, allow_fragments=False).netloc:
             raise ConfigurationError(f"BIOSTAR_SCRATCH is '{prefix}'", next_step="give it as s3://bucket/prefix")
         client, _ = connect_s3(prefix, environment)
-        return cls(client, prefix, run)
+        made = cls(client, prefix, run)
+        made.remove_left_behind()
+        return made
 
     def address(self, name: str) -> str:
         """The s3:// address of an object of this run."""
@@ -86,6 +90,27 @@ class Scratch:
         """Remove whatever this run wrote and has not removed."""
         for address in list(self._written):
             self.remove(address)
+
+    def remove_left_behind(self, now: datetime.datetime | None = None) -> int:
+        """Remove what runs that were killed more than a day ago have left; returns how many objects.
+
+        Only names below the folder of a run, as this module makes them, are touched.
+        """
+        parent = self._folder.rpartition("/")[0]
+        if not parent.endswith(FOLDER):
+            return 0  # a prefix of somebody's choice may hold other things
+        oldest = (now or datetime.datetime.now(datetime.timezone.utc)) - KEPT
+        removed = 0
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{parent}/")
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    if entry["LastModified"] < oldest:
+                        self._client.delete_object(Bucket=self._bucket, Key=entry["Key"])
+                        removed += 1
+        except _FAULTS as fault:
+            raise self._translated(fault, f"s3://{self._bucket}/{parent}/") from None
+        return removed
 
     @staticmethod
     def _translated(fault: Exception, address: str) -> BiostarError:

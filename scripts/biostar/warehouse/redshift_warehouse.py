@@ -191,6 +191,15 @@ class RedshiftWarehouse:
             found.setdefault(str(table), set()).add(str(column))
         return {table: frozenset(columns) for table, columns in found.items()}
 
+    def widths_of(self, schema: str) -> dict[tuple[str, str], int]:
+        """Bytes that each column of text takes, by table and column."""
+        rows = self.query(
+            "select table_name, column_name, character_maximum_length from svv_columns where table_schema = ?"
+            " and character_maximum_length is not null",
+            (schema,),
+        )
+        return {(str(table), str(column)): int(width) for table, column, width in rows}
+
     def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Append rows of bound values to a declared table, many to a statement."""
         self._insert(quote_identifier(table.schema, table.name), column_types(table, columns), rows)
