@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from biostar.standin.errors import StandInError
+from biostar.standin.postgres import remove_places
 from biostar.standin.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -119,11 +119,13 @@ def stop(home: Path, *, remove: bool = False, timeout: float = 20) -> bool:
 
     Args:
         home: its directory.
-        remove: delete its data too.
+        remove: delete its data too, also when none runs any more.
         timeout: seconds to wait before it is killed.
     """
     state = status(home)
     if not state["running"]:
+        if remove and "starting" not in state:
+            remove_places(home)
         return False
     pid = int(state["pid"])
     limit = time.monotonic() + timeout
@@ -138,8 +140,7 @@ def stop(home: Path, *, remove: bool = False, timeout: float = 20) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)  # when this process started it, so that no zombie stays
     if remove:
-        elsewhere = Path(state["base"]) != home  # called by root, with a home that `nobody` can't reach
-        shutil.rmtree(state["base"] if elsewhere else state["data"], ignore_errors=True)
+        remove_places(home)
     return True
 
 

@@ -137,18 +137,15 @@ class Postgres:
         self.log = home / "postgres.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._user: pwd.struct_passwd | None = None
-        base = home
+        base, self.sockets = places_of(home)
         if os.geteuid() == 0:
             self._user = pwd.getpwnam("nobody")
-            if not _reachable(home.resolve()):
-                base = Path(tempfile.gettempdir()) / f"standin-{hash_of(str(home.resolve()))}"
-                base.mkdir(mode=0o755, exist_ok=True)
+            base.mkdir(mode=0o755, exist_ok=True)
             if not _reachable(programs.directory.resolve()):
                 programs = _copy_programs(programs, base)
         self.base = base
         self.programs = programs
         self.data = base / "pgdata"
-        self.sockets = base / "run" if len(str(base / "run")) < 80 else _short_directory(base)
 
     @property
     def socket_path(self) -> Path:
@@ -198,7 +195,11 @@ class Postgres:
 
     def start(self, timeout: float = 30) -> None:
         """Start the server on the data directory and wait until it answers."""
-        self.end_orphan()
+        end_orphan(self.data)
+        for left in self.sockets.glob(
+            ".s.PGSQL.*"
+        ):  # its lock names a process that may be a zombie, or another's by now
+            left.unlink()
         command: list[str | Path] = [self.programs.directory / "postgres", "-D", self.data, "-k", self.sockets]
         for name, value in SETTINGS.items():
             command += ["-c", f"{name}={value}"]
@@ -252,27 +253,49 @@ class Postgres:
         if self.sockets.parent != self.base:
             shutil.rmtree(self.sockets, ignore_errors=True)
 
-    def end_orphan(self, timeout: float = 10) -> None:
-        """End a server that a killed parent left on our data directory."""
-        pid_file = self.data / "postmaster.pid"
-        try:
-            lines = pid_file.read_text().splitlines()
-            pid = int(lines[0])
-        except (OSError, ValueError, IndexError):
-            return
-        limit = time.monotonic() + timeout
-        while _is_postgres_on(pid, self.data):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGINT if time.monotonic() < limit - timeout / 2 else signal.SIGQUIT)
-            if time.monotonic() > limit:
-                raise StandInError(f"process {pid} holds '{self.data}' and does not end", retryable=True)
-            time.sleep(0.05)
-        pid_file.unlink(missing_ok=True)
-
     def remove(self) -> None:
         """Delete the data directory."""
-        self.end_orphan()
+        end_orphan(self.data)
         shutil.rmtree(self.data, ignore_errors=True)
+
+
+def end_orphan(data: Path, timeout: float = 10) -> None:
+    """End what was left on a data directory: a server whose parent was killed, or sessions whose server was."""
+    pid_file = data / "postmaster.pid"
+    noted = _noted_pid(pid_file)
+    began = time.monotonic()
+    while True:
+        server = [noted] if noted and _is_postgres_on(noted, data) else []
+        left = server or _working_in(data)
+        if not left:
+            break
+        sign = signal.SIGINT if server else signal.SIGQUIT
+        if time.monotonic() > began + timeout / 2:
+            sign = signal.SIGQUIT if server else signal.SIGKILL
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sign)
+        if time.monotonic() > began + timeout:
+            raise StandInError(f"process {left[0]} holds '{data}' and does not end", retryable=True)
+        time.sleep(0.05)
+    pid_file.unlink(missing_ok=True)
+
+
+def _noted_pid(pid_file: Path) -> int:
+    try:
+        return int(pid_file.read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _working_in(data: Path) -> list[int]:
+    """Processes whose working directory is the data directory, as that of each process of a Postgres is (Linux)."""
+    place, found = str(data.resolve()), []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if str((entry / "cwd").readlink()) == place:
+                found.append(int(entry.name))
+    return found
 
 
 def _is_postgres_on(pid: int, data: Path) -> bool:
@@ -314,6 +337,22 @@ def _copy_programs(programs: Programs, base: Path) -> Programs:
 def _short_directory(base: Path) -> Path:
     """A short path for the socket file, whose name may have 107 bytes."""
     return Path(tempfile.gettempdir()) / f"standin-run-{hash_of(str(base.resolve()))}"
+
+
+def places_of(home: Path) -> tuple[Path, Path]:
+    """The directory of the data and that of the socket file: below `home`, or where `nobody` can reach them."""
+    base = home
+    if os.geteuid() == 0 and not _reachable(home.resolve()):
+        base = Path(tempfile.gettempdir()) / f"standin-{hash_of(str(home.resolve()))}"
+    return base, base / "run" if len(str(base / "run")) < 80 else _short_directory(base)
+
+
+def remove_places(home: Path) -> None:
+    """Delete the data and whatever else a stand-in on `home` keeps outside of it, also of one that was killed."""
+    base, sockets = places_of(home)
+    end_orphan(base / "pgdata")
+    shutil.rmtree(sockets, ignore_errors=True)
+    shutil.rmtree(base / "pgdata" if base == home else base, ignore_errors=True)
 
 
 def hash_of(value: str) -> str:
