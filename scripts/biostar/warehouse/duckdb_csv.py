@@ -99,7 +99,7 @@ def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[
         counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
     for read in reads:
         # They hold the text of the records, which is to be kept no longer than needed.
-        _forget(connection, read.rejects)
+        forget(connection, read.rejects)
     if too_long:
         raise BiostarError(f"{too_long} over-long rows of '{group.table.name}' were not found again in their files")
     return counts
@@ -107,23 +107,38 @@ def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[
 
 def load_statements(group: LoadGroup) -> list[str]:
     """The statement for each file of a group as it is sent, with the bound values written out."""
+    statements = []
+    for number, file in enumerate(group.files):
+        statement = bound_as_text(insert(group, file, f"biostar_rejects_{number}"), group)
+        statements.append(statement.replace("$address", literal(_literal_path(file.address))))
+    return statements
+
+
+def bound_as_text(statement: str, group: LoadGroup) -> str:
+    """A statement with what a group binds written out, for people to read."""
     written = {
         "$load_id": str(group.load_id) if group.load_id else "<next load id>",
         "$ingest_date": f"date '{group.ingest_date}'",
         "$loaded_at": f"timestamp '{group.loaded_at}'",
-        **{f"$constant_{number}": _literal(value) for number, (_, value) in enumerate(group.constants)},
+        **{f"$constant_{number}": literal(value) for number, (_, value) in enumerate(group.constants)},
     }
-    statements = []
-    for number, file in enumerate(group.files):
-        statement = _insert(group, file, f"biostar_rejects_{number}")
-        bound = {**written, "$address": _literal(_literal_path(file.address))}
-        for name, value in sorted(bound.items(), reverse=True):  # $constant_10 before $constant_1
-            statement = statement.replace(name, value)
-        statements.append(statement)
-    return statements
+    for name, value in written.items():
+        statement = statement.replace(name, value)
+    return statement
 
 
-def _insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
+def bound(group: LoadGroup) -> dict[str, object]:
+    """The values of a group that its INSERT binds, besides the address."""
+    return {
+        "load_id": group.load_id,
+        "ingest_date": group.ingest_date,
+        "loaded_at": group.loaded_at,
+        **{f"constant_{number}": value for number, (_, value) in enumerate(group.constants)},
+    }
+
+
+def insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
+    """The INSERT of a file, or of several that are read like it; the address is bound as `$address`."""
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = ", ".join(quote_identifier(name) for name in (*(name for _, name in taken), *dict(group.constants)))
     constants = [f"$constant_{number}" for number in range(len(group.constants))]
@@ -131,21 +146,18 @@ def _insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
         f" ({columns}, _load_id, _ingest_date, _loaded_at)"
-        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, file, rejects)}"
+        f" select {fields}, $load_id, $ingest_date, $loaded_at from {scan(group, file, rejects)}"
     )
 
 
 def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> _Read | None:
-    _forget(connection, rejects)
+    forget(connection, rejects)
     try:
         inserted = connection.execute(
-            _insert(group, file, rejects),
+            insert(group, file, rejects),
             {
                 "address": _literal_path(file.address),
-                "load_id": group.load_id,
-                "ingest_date": group.ingest_date,
-                "loaded_at": group.loaded_at,
-                **{f"constant_{number}": value for number, (_, value) in enumerate(group.constants)},
+                **bound(group),
             },
         ).fetchone()
     except duckdb.InvalidInputException as fault:
@@ -197,16 +209,17 @@ def _account(
     return read
 
 
-def _forget(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+def forget(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+    """Drop a table of rejects with the table of its scans, if they are there."""
     connection.execute(f"drop table if exists {rejects}")
     connection.execute(f"drop table if exists {rejects}_scans")
 
 
 def _line_ends_inside(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> int:
     """Line ends within the values of a file, of the good rows and of the rejected ones."""
-    _forget(connection, _AGAIN)
+    forget(connection, _AGAIN)
     good = connection.execute(
-        f"select coalesce(sum({_line_ends(group)}), 0) from {_scan(group, file, _AGAIN)}",
+        f"select coalesce(sum({_line_ends(group)}), 0) from {scan(group, file, _AGAIN)}",
         {"address": _literal_path(file.address)},
     ).fetchone()
     bad = connection.execute(
@@ -214,7 +227,7 @@ def _line_ends_inside(connection: duckdb.DuckDBPyConnection, group: LoadGroup, f
         select coalesce(sum(lines - 1), 0) from ({_LINES_OF_REJECTS.format(rejects=rejects)})
         """
     ).fetchone()
-    _forget(connection, _AGAIN)
+    forget(connection, _AGAIN)
     assert good is not None
     assert bad is not None
     return int(good[0]) + int(bad[0])
@@ -342,7 +355,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
     # follows it begins. A blank line that may be part of a value leaves the number open.
     line = "line_number" if read.blank_for_sure else "null"
     records, lines = _reject_lines(connection, group, read)
-    _forget(connection, _AGAIN)
+    forget(connection, _AGAIN)
     connection.execute("set preserve_insertion_order = true")
     try:
         row = connection.execute(
@@ -354,7 +367,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                     case {first} end as field,
                     case {length} end as value_length,
                     {inside} as line_ends
-                from {_scan(group, read.file, _AGAIN, in_order=True)}
+                from {scan(group, read.file, _AGAIN, in_order=True)}
             ),
             placed as (
                 select
@@ -416,7 +429,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
         ).fetchone()
     finally:
         connection.execute("set preserve_insertion_order = false")
-    _forget(connection, _AGAIN)
+    forget(connection, _AGAIN)
     assert row is not None
     return int(row[0])
 
@@ -429,7 +442,7 @@ def _book(group: LoadGroup) -> str:
     )
 
 
-def _scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = False) -> str:
+def scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = False) -> str:
     """The table function that reads a file; the sniffer and the partition in the path are out of the game.
 
     The bad records go to a temporary table named `rejects`. One thread alone keeps the order of the file.
@@ -449,7 +462,7 @@ def _skipped(group: LoadGroup) -> int:
     return min(group.header_lines, 1)
 
 
-def _literal(text: str | None) -> str:
+def literal(text: str | None) -> str:
     """Text as a literal of DuckDB, for statements that are shown and not sent."""
     return "null" if text is None else "'" + text.replace("'", "''") + "'"
 

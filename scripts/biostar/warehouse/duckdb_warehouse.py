@@ -5,6 +5,7 @@ The engine's own error texts may quote a line of the file being read, so only th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,12 +23,11 @@ from biostar.warehouse.base import (
     ObjectCounts,
     Staged,
     column_types,
-    insert_statement,
     next_load_id,
     quote_identifier,
 )
-from biostar.warehouse.duckdb_csv import load_group, load_statements
 from biostar.warehouse.duckdb_dialect import DuckDBDialect
+from biostar.warehouse.duckdb_small import csv_statements, load_csv
 
 DEFAULT_MEMORY = "2GB"
 DEFAULT_THREADS = "2"
@@ -130,12 +130,22 @@ class DuckDBWarehouse:
         return {}
 
     def insert_rows(self, table: RawTable, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Append rows of bound values to a declared table, many to a statement."""
+        """Append rows of bound values to a declared table, many to a statement.
+
+        The rows are bound as one JSON text: the driver takes 80 µs for each value that it is given, which for the
+        ledger of many small objects is more than all the rest.
+        """
+        values = ", ".join(
+            f"cast(row ->> {position} as {data_type})"
+            for position, data_type in enumerate(column_types(table, columns).values())
+        )
+        statement = (
+            f"insert into {quote_identifier(table.schema, table.name)}"
+            f" ({', '.join(quote_identifier(column) for column in columns)})"
+            f" select {values} from (select unnest(cast(? as json[])) as row)"
+        )
         for chunk in (rows[place : place + ROWS_PER_INSERT] for place in range(0, len(rows), ROWS_PER_INSERT)):
-            statement = insert_statement(
-                quote_identifier(table.schema, table.name), column_types(table, columns), len(chunk)
-            )
-            self.execute(statement, [value for row in chunk for value in row])
+            self.execute(statement, [json.dumps([list(row) for row in chunk], default=str, ensure_ascii=False)])
 
     def read_from(self, uri: str, settings: dict[str, str]) -> None:
         """Make objects in S3 readable through httpfs; credentials are bound values and kept in memory only."""
@@ -156,7 +166,7 @@ class DuckDBWarehouse:
 
     def statements(self, group: LoadGroup) -> list[str]:
         """The statements that loading a group would send."""
-        return load_statements(group)
+        return csv_statements(group)
 
     def stage(self, group: LoadGroup) -> Staged:
         """Nothing to prepare: `publish` reads the files."""
@@ -170,7 +180,7 @@ class DuckDBWarehouse:
     def publish(self, staged: Staged, load_id: int) -> list[ObjectCounts]:
         """Append the rows of a group to its raw table and its bad records to load_rejects."""
         with self._guarded():
-            return load_group(self._connection, replace(staged.group, load_id=load_id))
+            return load_csv(self._connection, replace(staged.group, load_id=load_id))
 
     def discard(self, staged: Staged) -> None:
         """Nothing to drop."""
