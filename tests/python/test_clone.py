@@ -168,7 +168,7 @@ def test_what_could_do_harm_is_refused(bench: Lab, tmp_path: Path) -> None:
         patient_column(type(table)(**{**vars(table), "references": ()}))
 
 
-def test_a_clone_into_the_stand_in_has_the_same_rows_and_builds(
+def test_a_clone_into_the_stand_in_and_back_has_the_same_rows(
     bench: Lab, standin: StandIn, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BIOSTAR_STANDIN_PORT", str(standin.settings.port))
@@ -205,3 +205,11 @@ def test_a_clone_into_the_stand_in_has_the_same_rows_and_builds(
                 bench.query(f"select {listed} from clone_raw_ehr.{one.table.name} {where}"), key=repr
             )
             assert len(there) == one.rows > 0
+    back = tmp_path / "back.duckdb"
+    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(back))
+    outcome = bench.run(
+        "clone", "--from", "standin", "--to", "duckdb", "--via", "s3://lake/clones-back", "--sample", "100%",
+        "--select", ",".join(tables), *ALLOWED,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.words
+    assert rows_of(back, "select count(*) from clone_raw_ehr.patients") == [(planned.tables[0].rows,)]

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from biostar.contracts import RawTable
@@ -190,10 +191,10 @@ class RedshiftEngine:
         return CopySettings(check_role(role)).authorization
 
     def close(self) -> None:
-        """Release the connection."""
-        from biostar.warehouse.profile import guarded
+        """Release the connection; one that is closed or broken is released already."""
+        from biostar.warehouse.profile import ConnectionLostError, guarded
 
-        with guarded(self.name):
+        with suppress(ConnectionLostError), guarded(self.name):
             self._connection.close()
 
 
