@@ -19,7 +19,7 @@ import redshift_connector
 
 from biostar.cli import main
 from biostar.standin import Settings, StandIn, StandInError, start, status, stop
-from biostar.standin.postgres import find_programs
+from biostar.standin.postgres import find_programs, places_of
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,7 @@ def test_the_context_manager_leaves_no_process_and_no_data(tmp_path: Path) -> No
         pids = [standin.state["pid"], standin.state["postgres_pid"]]
         data = Path(standin.state["data"])
     assert not data.exists()
+    assert [place for place in places_of(tmp_path) if place != tmp_path and place.exists()] == []
     for pid in pids:
         wait_until_gone(pid)
 
@@ -223,3 +224,5 @@ def test_it_ends_with_the_process_that_made_it_even_when_that_is_killed(tmp_path
     wait_until_gone(state["postgres_pid"])
     wait_until_gone(state["pid"])
     assert not status(tmp_path / "s")["running"]
+    assert not Path(state["data"]).exists()
+    assert [place for place in places_of(tmp_path / "s") if place != tmp_path / "s" and place.exists()] == []

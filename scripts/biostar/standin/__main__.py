@@ -33,12 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
     serving.add_argument("--ready-fd", type=int, required=True)
     serving.add_argument("--fresh", action="store_true")
     serving.add_argument("--owner-fd", type=int)
+    serving.add_argument("--discard", action="store_true", help="delete the data when the owner has ended")
     chosen = parser.parse_args(arguments)
     if chosen.verb == "serve":
         from biostar.standin.server import serve
 
         settings = Settings.from_dict(json.load(sys.stdin))
-        return serve(settings, os.fdopen(chosen.ready_fd, "w"), chosen.fresh, chosen.owner_fd)
+        ready = os.fdopen(chosen.ready_fd, "w")
+        return serve(settings, ready, chosen.fresh, chosen.owner_fd, discard=chosen.discard)
     try:
         if chosen.verb == "start":
             values = {key: value for key, value in vars(chosen).items() if key not in ("verb", "fresh")}

@@ -28,7 +28,14 @@ from biostar.standin.settings import Settings
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def start(settings: Settings, *, fresh: bool = False, timeout: float = 60, owner: int | None = None) -> dict[str, Any]:
+def start(
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    timeout: float = 60,
+    owner: int | None = None,
+    discard: bool = False,
+) -> dict[str, Any]:
     """Start a stand-in in the background and return its state once it answers.
 
     Args:
@@ -36,6 +43,7 @@ def start(settings: Settings, *, fresh: bool = False, timeout: float = 60, owner
         fresh: delete the data of an earlier run first.
         timeout: seconds to wait.
         owner: reading end of a pipe whose writing end the owner alone holds; when that closes, the stand-in ends.
+        discard: delete the data then.
 
     Raises:
         StandInError: it runs already, the port is in use, Postgres is missing or did not start.
@@ -56,7 +64,8 @@ def start(settings: Settings, *, fresh: bool = False, timeout: float = 60, owner
         process = subprocess.Popen(
             [sys.executable, "-m", __package__ or "standin", "serve", "--ready-fd", str(writer)]
             + (["--fresh"] if fresh else [])
-            + (["--owner-fd", str(owner)] if owner is not None else []),
+            + (["--owner-fd", str(owner)] if owner is not None else [])
+            + (["--discard"] if discard else []),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -191,7 +200,7 @@ class StandIn:
     def __enter__(self) -> StandIn:
         owner, self._hold = os.pipe()
         try:
-            self.state = start(self.settings, fresh=self._fresh, owner=owner)
+            self.state = start(self.settings, fresh=self._fresh, owner=owner, discard=not self._keep)
         except BaseException:
             os.close(self._hold)
             raise

@@ -23,7 +23,7 @@ from typing import IO, Any
 from biostar.standin.certificates import make_context
 from biostar.standin.daemon import hold_lock, write_state
 from biostar.standin.errors import StandInError
-from biostar.standin.postgres import Postgres, find_programs
+from biostar.standin.postgres import Postgres, find_programs, remove_places
 from biostar.standin.settings import Settings
 from biostar.standin.wire import BackendError, ConnectionLost, identifier, literal
 
@@ -125,9 +125,13 @@ def prepare(postgres: Postgres, settings: Settings, made: bool) -> None:
             )
 
 
-def serve(settings: Settings, ready: IO[str], fresh: bool, owner: int | None = None) -> int:
-    """Run until SIGTERM or SIGINT, or until the pipe `owner` closes; `ready` is told, as JSON, when it answers."""
+def serve(settings: Settings, ready: IO[str], fresh: bool, owner: int | None = None, *, discard: bool = False) -> int:
+    """Run until SIGTERM or SIGINT, or until the pipe `owner` closes; `ready` is told, as JSON, when it answers.
+
+    With `discard`, the data are deleted when the owner has gone: nobody else will do it.
+    """
     stop = threading.Event()
+    abandoned = False
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
@@ -159,10 +163,12 @@ def serve(settings: Settings, ready: IO[str], fresh: bool, owner: int | None = N
                     write_state(settings.home, state)
                     with ready:
                         json.dump({"running": True, **state}, ready)
-                    _accept(server, listener, stop, owner)
+                    abandoned = _accept(server, listener, stop, owner)
             finally:
                 if postgres is not None:
                     postgres.stop()
+                if abandoned and discard:
+                    remove_places(settings.home)
                 (settings.home / "state.json").unlink(missing_ok=True)
     except StandInError as error:
         if not ready.closed:
@@ -194,16 +200,17 @@ def _state(settings: Settings, postgres: Postgres, port: int, seconds: float) ->
     }
 
 
-def _accept(server: Server, listener: socket.socket, stop: threading.Event, owner: int | None) -> None:
+def _accept(server: Server, listener: socket.socket, stop: threading.Event, owner: int | None) -> bool:
+    """Give each client a thread until told to stop; returns whether the owner has gone."""
     listener.settimeout(0.2)
     while not stop.is_set():
         if not server.postgres.alive():
             raise StandInError(f"postgres ended; see '{server.postgres.log}'", retryable=True)
         idle = server.settings.idle_exit_seconds
         if idle and not server.sessions and time.monotonic() - server.last_seen > idle:
-            return
+            return False
         if owner is not None and select.select([owner], [], [], 0)[0]:
-            return
+            return True
         try:
             sock, _ = listener.accept()
         except TimeoutError:
@@ -211,3 +218,4 @@ def _accept(server: Server, listener: socket.socket, stop: threading.Event, owne
         sock.settimeout(None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=server.serve_client, args=(sock,), daemon=True).start()
+    return False
