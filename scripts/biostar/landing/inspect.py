@@ -133,13 +133,16 @@ def _of_json(text: Text, key: str, sha: hashlib._Hash) -> Inspection:
             yield chunk
 
     is_blank = True
+    is_array = False
     for block in blocks_of(looked_at()):
         seen.add(block)
         lines += block.lines
+        is_array = is_array or (is_blank and block.text.lstrip()[:1] == "[")
         is_blank = is_blank and not (block.text.strip() or block.too_long or block.not_text)
-    if not seen.names and not is_blank:
+    if is_array or (not seen.names and not is_blank):
+        what = "is a JSON array, not an object on each line" if is_array else "has no line that is a JSON object"
         raise ObjectError(
-            f"'{key}' has no line that is a JSON object",
+            f"'{key}' {what}",
             key,
             undone="nothing of it is loaded",
             next_step="deliver each record as an object on a line of its own, without an array around them; in Amazon"

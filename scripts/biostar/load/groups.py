@@ -52,6 +52,7 @@ class Files:
             partial(self._landing.open, one.key),
             line_end=one.inspection.header.line_end,
             size=one.landed.size,
+            types=one.inspection.types,
         )
 
     def add_records(self, one: InspectedObject, begin: Mapping[int, bool]) -> None:
@@ -145,34 +146,52 @@ def groups_of(
     loaded_at: datetime.datetime,
     run: str,
 ) -> list[LoadGroup]:
-    """Objects of a batch, in groups whose headers are equal."""
-    widths = {column.name: column.width for column in table.columns}
-    by_header: dict[tuple[tuple[str, ...], int], list[InspectedObject]] = {}
+    """Objects of a batch, in groups that are read alike: of equal headers, types and folders."""
+    by_header: dict[tuple[object, ...], list[InspectedObject]] = {}
     for one in members:
         header = one.inspection.header
-        by_header.setdefault((tuple(name.lower() for name in header.names), header.lines), []).append(one)
-    groups = []
-    for (_, lines), alike in by_header.items():
-        match = alike[0].match
-        widths.update({column.name: column.width for column in match.new_columns})
-        groups.append(
+        names = tuple(name.lower() for name in header.names) if table.file_format == "csv" else header.names
+        alike = (names, header.lines, one.inspection.types, one.match.constants)
+        by_header.setdefault(alike, []).append(one)
+    return [
+        _group_of(
             LoadGroup(
                 table=table,
                 books=books,
                 ingest_date=ingest_date,
                 loaded_at=loaded_at,
-                fields=match.fields,
-                names=tuple(
-                    (column or name)[:128].encode()[:128].decode(errors="ignore")
-                    for column, name in zip(match.fields, alike[0].inspection.header.names, strict=True)
-                ),
-                header_lines=lines,
-                files=tuple(files[one.key] for one in alike),
-                widths=tuple(widths[field] if field else None for field in match.fields),
+                fields=(),
+                names=(),
+                header_lines=same[0].inspection.header.lines,
+                files=tuple(files[one.key] for one in same),
+                widths=(),
+                constants=same[0].match.constants,
                 run=run,
-            )
+            ),
+            same[0],
         )
-    return groups
+        for same in by_header.values()
+    ]
+
+
+def _group_of(group: LoadGroup, one: InspectedObject) -> LoadGroup:
+    """The group with the fields that one of its objects has."""
+    fields = list(zip(one.match.fields, one.inspection.header.names, strict=True))
+    if group.table.file_format == "json":
+        # Several keys may go to one column, and what goes to none is of no use.
+        keys: dict[str, list[str]] = {}
+        for column, key in fields:
+            if column is not None:
+                keys.setdefault(column, []).append(key)
+        fields = [(column, column) for column in keys]
+        group = replace(group, keys=tuple(tuple(spelled) for spelled in keys.values()))
+    widths = {column.name: column.width for column in (*group.table.columns, *one.match.new_columns)}
+    return replace(
+        group,
+        fields=tuple(column for column, _ in fields),
+        names=tuple((column or name)[:128].encode()[:128].decode(errors="ignore") for column, name in fields),
+        widths=tuple(widths[column] if column else None for column, _ in fields),
+    )
 
 
 def _first_lines(chunks: Iterable[bytes], count: int, their_end: bytes, line_end: bytes) -> bytes:

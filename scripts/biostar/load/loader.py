@@ -200,6 +200,7 @@ class Loader:
                 if batch.retried:
                     counts = self._resolve(batch, counts, load_id)
                 else:
+                    _check_promised(members, counts)
                     self._judge(batch, counts, load_id)
                     self._keep_lines(batch, members, load_id)
                 self._at("lines_written")
@@ -361,6 +362,19 @@ class Loader:
                 f" {rows:,} and {rejects:,}, of {_some([count.key for count in counts])}",
                 undone="all of this load",
                 next_step="run the load again; if it stays so, please report it",
+            )
+
+
+def _check_promised(members: Sequence[InspectedObject], counts: Sequence[ObjectCounts]) -> None:
+    """Hold what was read of each object against the manifest that lists it, where one does."""
+    of = {count.key: count.read for count in counts}
+    for one in members:
+        if one.landed.records not in (None, of[one.key]):
+            raise ObjectError(
+                f"'{one.key}' has {of[one.key]:,} records, its manifest says {one.landed.records:,}",
+                one.key,
+                undone="nothing of it is loaded",
+                next_step="copy it, or the whole of what the manifest lists, again",
             )
 
 

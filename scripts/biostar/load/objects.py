@@ -13,7 +13,7 @@ from biostar.contracts import RawTable
 from biostar.errors import DataError, ObjectError
 from biostar.landing import Inspection, LandedObject, Landing, inspect_object
 from biostar.landing.layouts import is_full_load
-from biostar.load.match import Match, match_header
+from biostar.load.match import Match, match_object
 from biostar.load.plan import Batch
 
 AHEAD = 4
@@ -50,7 +50,7 @@ def inspect(landing: Landing, landed: LandedObject, table: RawTable) -> Inspecte
                 table.file_format,
                 None if table.has_header else partial(table.names_in_order, without_operation=is_full_load(landed.key)),
             )
-        match = match_header(inspection.header, table, landed.key)
+        match = match_object(inspection.header, landed.partitions, table, landed.key)
         return InspectedObject(landed, inspection, match, landing.etag(landed, inspection.content_hash))
 
 

@@ -146,10 +146,9 @@ class LoadGroup:
         books: the schema of load_ledger and load_rejects.
         ingest_date: the day of delivery.
         loaded_at: when the load began, UTC without zone.
-        fields: for each field of the files in order, the column it goes to, or None where it is left out. Of JSON the
-            fields are the keys; there two may go to one column, of which a record has one.
+        fields: for each field of the files in order, the column it goes to, or None where it is left out.
         names: for each field in order, how to call it in a reject.
-        spelled: for each field in order, its name in the files as they spell it.
+        keys: of JSON, for each field the keys under which the files may have it, of which a record has one.
         header_lines: how many lines the header takes; 0 where the files have none.
         files: the files.
         widths: bytes that a column may take, for the columns of `fields`.
@@ -167,7 +166,7 @@ class LoadGroup:
     header_lines: int
     files: tuple[FileToLoad, ...]
     widths: tuple[int | None, ...]
-    spelled: tuple[str, ...] = ()
+    keys: tuple[tuple[str, ...], ...] = ()
     constants: tuple[tuple[str, str | None], ...] = ()
     run: str = ""
     load_id: int = 0

@@ -27,11 +27,16 @@ from biostar.warehouse.base import (
     quote_identifier,
 )
 from biostar.warehouse.duckdb_dialect import DuckDBDialect
+from biostar.warehouse.duckdb_json import json_statements, load_json
+from biostar.warehouse.duckdb_parquet import load_parquet, parquet_statements
 from biostar.warehouse.duckdb_small import csv_statements, load_csv
 
 DEFAULT_MEMORY = "2GB"
 DEFAULT_THREADS = "2"
 ROWS_PER_INSERT = 500
+
+_LOAD = {"csv": load_csv, "json": load_json, "parquet": load_parquet}
+_STATEMENTS = {"csv": csv_statements, "json": json_statements, "parquet": parquet_statements}
 
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB|%)?", re.IGNORECASE)
 
@@ -166,7 +171,7 @@ class DuckDBWarehouse:
 
     def statements(self, group: LoadGroup) -> list[str]:
         """The statements that loading a group would send."""
-        return csv_statements(group)
+        return _STATEMENTS[group.table.file_format](group)
 
     def stage(self, group: LoadGroup) -> Staged:
         """Nothing to prepare: `publish` reads the files."""
@@ -180,7 +185,11 @@ class DuckDBWarehouse:
     def publish(self, staged: Staged, load_id: int) -> list[ObjectCounts]:
         """Append the rows of a group to its raw table and its bad records to load_rejects."""
         with self._guarded():
-            return load_csv(self._connection, replace(staged.group, load_id=load_id))
+            group = replace(staged.group, load_id=load_id)
+            if not group.fields:
+                # Files without header and without a record.
+                return [ObjectCounts(file.key, 0, 0) for file in group.files]
+            return _LOAD[group.table.file_format](self._connection, group)
 
     def discard(self, staged: Staged) -> None:
         """Nothing to drop."""

@@ -162,16 +162,26 @@ def _copy(
 
 
 def insert_from(group: LoadGroup, name: str, columns: Sequence[StageColumn]) -> str:
-    """The INSERT from a temporary table into the raw table; binds load id, ingest date and time of loading."""
+    """The INSERT from a temporary table into the raw table.
+
+    It binds what the folders say (`group.constants`), the load id, the ingest date and the time of loading.
+    """
     kept = [column for column in columns if column.target is not None]
-    listed = ", ".join(quote_identifier(column.target or "") for column in kept)
-    names = [quote_identifier(column.name) for column in kept]
-    values = ", ".join(f"case when octet_length({name}) > 0 then {name} end" for name in names)
+    listed = ", ".join(
+        quote_identifier(name) for name in (*(column.target or "" for column in kept), *dict(group.constants))
+    )
+    values = [f"case when octet_length({name}) > 0 then {name} end" for name in map(_quoted_name, kept)]
+    values += [f"cast(? as varchar({WIDEST}))" for _ in group.constants]
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
         f" ({listed}, _load_id, _ingest_date, _loaded_at)"
-        f" select {values}, cast(? as bigint), cast(? as date), cast(? as timestamp) from {quote_identifier(name)}"
+        f" select {', '.join(values)}, cast(? as bigint), cast(? as date), cast(? as timestamp)"
+        f" from {quote_identifier(name)}"
     )
+
+
+def _quoted_name(column: StageColumn) -> str:
+    return quote_identifier(column.name)
 
 
 def look_over(name: str, columns: Sequence[StageColumn]) -> str:
@@ -207,6 +217,7 @@ def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> li
     """
     columns = stage_columns(group)
     bound = (
+        *("null" if value is None else quote_literal(value) for _, value in group.constants),
         str(group.load_id) if group.load_id else "null /* the next load id */",
         f"'{group.ingest_date}'",
         f"'{group.loaded_at}'",

@@ -88,7 +88,8 @@ class SecondReader:
         declared = {column.name for column in group.table.columns}
         evolved = tuple(Column(name, EVOLVED) for name in group.fields if name is not None and name not in declared)
         self._table = replace(group.table, columns=group.table.columns + evolved)
-        self._group = replace(group, table=self._table)
+        # What the folders say is added when the rows are published.
+        self._group = replace(group, table=self._table, constants=())
         self._folder = folder
         self._warehouse: DuckDBWarehouse | None = None
 

@@ -241,7 +241,9 @@ class RedshiftWarehouse:
             try:
                 plain: list[FileToLoad] = []
                 for file in group.files:
-                    if group.table.file_format == "csv" and file.lines <= group.header_lines and not file.left_out:
+                    if not group.fields or (
+                        group.table.file_format == "csv" and file.lines <= group.header_lines and not file.left_out
+                    ):
                         work.counts.append(ObjectCounts(file.key, 0, 0))
                     elif _is_plain(group, file):
                         plain.append(file)
@@ -271,7 +273,7 @@ class RedshiftWarehouse:
         if not isinstance(staged, RedshiftStaged) or staged.counts is None:
             raise BiostarError("the group was staged by another target")
         group = staged.group
-        bound = (load_id, group.ingest_date, group.loaded_at)
+        bound = (*(value for _, value in group.constants), load_id, group.ingest_date, group.loaded_at)
         for stage in staged.stages:
             self.execute(insert_from(group, stage.name, stage.columns), bound)
             self._published += stage.rows
