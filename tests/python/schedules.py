@@ -33,7 +33,9 @@ sources:
         columns: [{name: id, data_type: varchar(16)}, {name: note, data_type: varchar(8)}]
       - name: wards
         config: {meta: {natural_key: [id], unknown_columns: ignore}}
-        columns: [{name: id, data_type: varchar(16)}, {name: note, data_type: varchar(8), config: {meta: {aliases: [remark]}}}]
+        columns:
+          - {name: id, data_type: varchar(16)}
+          - {name: note, data_type: varchar(8), config: {meta: {aliases: [remark]}}}
 """
 DAYS = ("2024-02-08", "2024-02-09")
 HEADERS = {"visits": ("Id,Note", "note,ID", "Id,Note,Ward"), "wards": ("Id,Note", "Id,Remark", "x,Id,Note")}
@@ -175,9 +177,8 @@ def live(
             load(landing, sources, other, lambda step: None, now=moment())
 
     for _ in range(chance.randrange(1, 4)):
-        with closed(connect()) as warehouse:
-            with suppress(Killed):
-                load(landing, sources, warehouse, fault(chance, rival if rivals else None), now=moment(), jobs=jobs)
+        with closed(connect()) as warehouse, suppress(Killed):
+            load(landing, sources, warehouse, fault(chance, rival if rivals else None), now=moment(), jobs=jobs)
         if chance.random() < 0.5:
             deliveries.deliver()
         if chance.random() < 0.3:
