@@ -44,7 +44,7 @@ def deliver(lab: Lab, seed: int) -> int:
             content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if random_.random() < 0.2:
             content = gzip.compress(content)
-        name = random_.choice(("part {}.csv", "it's {}.csv", "h[ei] {}*.csv", "ü?{}.csv", "%2F {}.csv"))
+        name = random_.choice(("part {}.csv", "it's {}.csv", "h[ei] {}*.csv", "ü?{}.csv", "%2F {}.csv", "b\\a*{}.csv"))
         lab.put("supplies", content, name=name.format(number))
     return 40
 

@@ -128,17 +128,7 @@ class S3Landing:
         return cast(BinaryIO, _Body(body, key))
 
     def address(self, key: str) -> str:
-        """The s3:// address.
-
-        Raises:
-            DataError: DuckDB would take part of the key for settings.
-        """
-        if "?" in key:
-            raise DataError(
-                f"'{key}' has a question mark in its name, which cannot be read through s3://",
-                undone="nothing of its batch is loaded",
-                next_step="deliver the object under another name",
-            )
+        """The s3:// address."""
         return f"s3://{self._bucket}/{self._full(key)}"
 
     def etag(self, found: LandedObject, content_hash: str) -> str:

@@ -18,6 +18,7 @@ from biostar.load.lines import records_at
 from biostar.load.objects import InspectedObject, at_fault
 from biostar.warehouse import FileToLoad, LoadGroup, UnreadableAsIs, Warehouse
 
+_CHUNK = 1 << 20
 LONGEST_RECORD = 4 * 1024 * 1024
 """Bytes; Redshift's COPY takes no longer row, so a longer one stays a reject however often it is tried."""
 
@@ -36,13 +37,14 @@ class Files:
         return self._files[key]
 
     def add(self, one: InspectedObject) -> None:
-        """Take an object as it lies.
-
-        Raises:
-            ObjectError: the warehouse cannot be told where it lies.
-        """
-        with at_fault(one.key):
-            address = self._landing.address(one.key)
+        """Take an object as it lies, or a copy of it where the warehouse cannot be told its name."""
+        address = self._landing.address(one.key)
+        if not self._warehouse.can_read(address):
+            copy = self._scratch / f"copy-{len(self._files)}"
+            with at_fault(one.key), self._landing.open(one.key) as stream, _writing(one.key, copy) as target:
+                while chunk := stream.read(_CHUNK):
+                    target.write(chunk)
+            address = self._warehouse.adopt(copy)
         self._files[one.key] = FileToLoad(
             one.key,
             address,

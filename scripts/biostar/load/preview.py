@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from biostar.errors import BiostarError, ObjectError
 from biostar.landing import Landing
@@ -13,6 +11,7 @@ from biostar.load.books import Books
 from biostar.load.groups import Files, groups_of
 from biostar.load.objects import InspectedObject, inspect
 from biostar.load.plan import Batch, Plan
+from biostar.load.scratch import scratch_folder
 from biostar.warehouse import Warehouse
 
 
@@ -29,18 +28,19 @@ def preview(
     statements: dict[Batch, list[str]] = {}
     faults: list[BiostarError] = []
     for batch in plan.batches:
-        files = Files(landing, warehouse, Path(tempfile.gettempdir()))
         members: list[InspectedObject] = []
-        for landed in batch.objects:
-            try:
-                one = inspect(landing, landed, batch.table)
-                files.add(one)
-            except ObjectError as fault:
-                faults.append(fault)
-            else:
-                members.append(one)
-        groups = groups_of(
-            batch.table, batch.ingest_date, members, files, books=books.schema, loaded_at=now, run="dry-run"
-        )
-        statements[batch] = [statement for group in groups for statement in warehouse.statements(group)]
+        with scratch_folder() as scratch:
+            files = Files(landing, warehouse, scratch)
+            for landed in batch.objects:
+                try:
+                    one = inspect(landing, landed, batch.table)
+                    files.add(one)
+                except ObjectError as fault:
+                    faults.append(fault)
+                else:
+                    members.append(one)
+            groups = groups_of(
+                batch.table, batch.ingest_date, members, files, books=books.schema, loaded_at=now, run="dry-run"
+            )
+            statements[batch] = [statement for group in groups for statement in warehouse.statements(group)]
     return statements, faults

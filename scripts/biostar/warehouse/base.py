@@ -247,6 +247,9 @@ class Warehouse(Protocol):
             ConfigurationError: the target cannot read from there.
         """
 
+    def can_read(self, address: str) -> bool:
+        """Whether an object can be read under its own name; of one that cannot, a copy is adopted."""
+
     def adopt(self, copy: Path) -> str:
         """The address at which the target reads a rewritten object that lies in a local file.
 

@@ -167,6 +167,16 @@ class DuckDBWarehouse:
                 f"create or replace temporary secret landing (type s3, {names})", list(settings.values())
             )
 
+    def can_read(self, address: str) -> bool:
+        """Whether the engine takes a path for what it is.
+
+        In s3:// it takes what follows a question mark for settings, and a backslash for a slash. In a pattern, which a
+        path with `*`, `?` or `[` is made into so that they stand for themselves, no backslash can be written.
+        """
+        if address.startswith("s3://"):
+            return "?" not in address and "\\" not in address
+        return "\\" not in address or not any(character in address for character in "*?[")
+
     def adopt(self, copy: Path) -> str:
         """The path of the file, which is read where it lies."""
         return str(copy)

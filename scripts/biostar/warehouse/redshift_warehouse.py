@@ -214,6 +214,10 @@ class RedshiftWarehouse:
         if self._shared.scratch is None:  # the sessions of a run share one
             self._shared.scratch = Scratch.connect(uri, self._shared.run, self._shared.environment)
 
+    def can_read(self, address: str) -> bool:
+        """Whether the engine takes an address for what it is: in a manifest, any."""
+        return True
+
     def adopt(self, copy: Path) -> str:
         """The path of the file: `stage` reads it and hands it on clean."""
         return str(copy)
