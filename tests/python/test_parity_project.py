@@ -116,9 +116,9 @@ def twins(tmp_path_factory: pytest.TempPathFactory, standin: StandIn) -> Iterato
         yield made
 
 
-def parity(capsys: pytest.CaptureFixture[str], *arguments: str) -> Outcome:
+def parity(capsys: pytest.CaptureFixture[str], *arguments: str, right: str = "standin") -> Outcome:
     capsys.readouterr()
-    code = main(["parity", "--left", "duckdb", "--right", "standin", *arguments, "--json"])
+    code = main(["parity", "--left", "duckdb", "--right", right, *arguments, "--json"])
     said = capsys.readouterr()
     return Outcome(code, json.loads(said.out), said.err)
 
@@ -191,6 +191,31 @@ def a_payer_moves(twins: Twins) -> None:
     later.parent.mkdir()
     (line,) = (line for line in lines if f",{MOVED}," in line)
     later.write_text(f"{names}\n{line.replace('151 Farmington Ave', '1 Harbour Street')}\n")
+
+
+def test_the_right_side_may_be_redshift_by_its_profile_and_with_tls(
+    twins: Twins, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The `redshift` target of the profile, pointed at the stand-in; an unknown certificate is refused."""
+    settings = twins.standin.settings
+    for name, value in {
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+        "DATABASE": settings.database,
+        "USER": settings.user,
+        "PASSWORD": settings.password,
+    }.items():
+        monkeypatch.setenv(f"BIOSTAR_REDSHIFT_{name}", value)
+    monkeypatch.setenv("BIOSTAR_STANDIN_PORT", "1")  # nobody listens there
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    refused = parity(capsys, "--select", "dim_payer", right="redshift")
+    assert (refused.code, refused.document["error"]) == (5, "warehouse")
+    monkeypatch.setenv("SSL_CERT_FILE", twins.standin.state["certificate"])
+    found = parity(capsys, "--select", "dim_payer fct_encounter", right="redshift")
+    assert (found.code, found.document["right"]) == (0, "redshift")
+    assert [table["right_rows"] > 0 for table in found.document["tables"]] == [True, True]
+    with closing(open_side("redshift")) as side:
+        assert type(side) is RedshiftSide
 
 
 def test_an_incremental_build_after_one_more_day_leaves_the_same_rows(

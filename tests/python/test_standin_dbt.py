@@ -83,6 +83,11 @@ select id, at from {{ ref('people') }}""",
 {{ config(materialized='materialized_view', dist='id', sort=['name'] if CHANGED else ['id'],
           auto_refresh=CHANGED) }}
 select id, name from {{ ref('people') }}""",
+    "snapshots/timed.sql": """{% snapshot timed %}
+{{ config(strategy='timestamp', unique_key='id', updated_at='at', hard_deletes='new_record') }}
+select id, name, {% if CHANGED %} case when id = 1 then timestamp '2024-02-01' else at end {% else %} at {% endif %} as at
+from {{ ref('current_people') }}
+{% endsnapshot %}""",
     "snapshots/history.sql": """{% snapshot history %}
 {{ config(strategy='check', unique_key='id', check_cols=['name'], hard_deletes='invalidate') }}
 select id, {% if CHANGED %} case when id = 1 then 'ANN' else name end as name {% else %} name {% endif %}
@@ -124,6 +129,8 @@ class Project:
         """Build everything and let nothing fail."""
         span = ["--event-time-start", "2024-01-01", "--event-time-end", "2024-01-05"]
         result = self.dbt("build", *span, *extra, target=target)
+        threads = 1 if "1" in extra else 4
+        assert len({r.thread_id for r in result.result}) == threads
         bad = [(r.node.name, r.message) for r in result.result if r.status not in ("success", "pass")]
         assert result.success, bad
         assert bad == []
@@ -185,6 +192,7 @@ def check_catalog(project: Project, target: str) -> None:
             "merged",
             "people",
             "replaced",
+            "timed",
         ]
     )
     assert nodes["current_people"]["metadata"]["type"] == "LATE BINDING VIEW"
@@ -199,14 +207,25 @@ def test_the_catalog_is_complete(project: Project) -> None:
 
 
 def test_a_changed_project_is_built_again_as_each_materialization_says(project: Project) -> None:
+    """With one thread this time; the first build had four."""
     project.write(changed=True)
-    project.build()
+    project.build("--threads", "1")
     assert project.rows("select id, name, dbt_valid_to is null from mini_snaps.history order by 1, 3") == [
         [1, "ann", False],
         [1, "ANN", True],
         [2, "bob", True],
         [3, "cy", False],
         [4, "dee", True],
+    ]
+    assert project.rows(
+        "select id, dbt_valid_to is null, dbt_is_deleted from mini_snaps.timed order by id, dbt_valid_from, 3"
+    ) == [
+        [1, False, "False"],
+        [1, True, "False"],
+        [2, True, "False"],
+        [3, False, "False"],
+        [3, True, "True"],
+        [4, True, "False"],
     ]
     assert project.rows("select * from mini.merged order by 1") == [
         [1, "ANN", 9],
