@@ -85,7 +85,7 @@ select id, at from {{ ref('people') }}""",
 select id, name from {{ ref('people') }}""",
     "snapshots/timed.sql": """{% snapshot timed %}
 {{ config(strategy='timestamp', unique_key='id', updated_at='at', hard_deletes='new_record') }}
-select id, name, {% if CHANGED %} case when id = 1 then timestamp '2024-02-01' else at end {% else %} at {% endif %} as at
+select id, name, case when id = 1 and CHANGED then timestamp '2024-02-01' else at end as at
 from {{ ref('current_people') }}
 {% endsnapshot %}""",
     "snapshots/history.sql": """{% snapshot history %}
