@@ -39,8 +39,9 @@ lint: setup ## Format and lint Python and SQL (SQL style takes minutes: dbt comp
 docs: setup ## Write the docs site as one file, target/static_index.html
 	@$(BIN)/biostar docs
 
-bench: setup ## Measure load and build against the floor of this machine (about 30 minutes)
+bench: setup ## Measure load and build against the floor of this machine, and the stand-in (about 35 minutes)
 	@$(BIN)/python benchmarks/whole.py
+	@$(BIN)/python benchmarks/standin.py
 
 lock: ## Renew requirements.lock after a change in pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
