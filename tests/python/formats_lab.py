@@ -67,7 +67,7 @@ def make_formats_lab(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A lab whose project declares the loader's books and nothing else yet."""
     root = tmp_path / "project"
     (root / "models/staging/meta").mkdir(parents=True)
-    (root / "dbt_project.yml").touch()
+    (root / "dbt_project.yml").write_bytes((PROJECT / "dbt_project.yml").read_bytes())
     for path in (PROJECT / "models/staging/meta").glob("*__sources.yml"):
         (root / "models/staging/meta" / path.name).write_bytes(path.read_bytes())
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))

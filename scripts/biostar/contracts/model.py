@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -90,15 +91,20 @@ class RawTable:
         """The declared columns and, for a landed table, those that the loader adds."""
         return self.columns + (LOAD_COLUMNS if self.landing is not None else ())
 
-    def names_in_order(self, width: int, *, without_operation: bool = False) -> tuple[str, ...] | None:
+    def names_in_order(
+        self, width: int, *, without_operation: bool = False, in_folders: Iterable[str] = ()
+    ) -> tuple[str, ...] | None:
         """Names of the fields of a file without header, which are the declared columns in order; None if none fits.
 
         Optional columns at the end may be missing. A full load of AWS DMS may come without the column of the operation
-        (`without_operation`), which is the one called `op`.
+        (`without_operation`), which is the one called `op`. What the folders of a file say (`in_folders`, lower case)
+        is not in it.
         """
-        names = [column.name for column in self.columns]
+        apart = {self.by_name[name].name for name in in_folders if name in self.by_name}
+        columns = [column for column in self.columns if column.name not in apart]
+        names = [column.name for column in columns]
         shortest = len(names)
-        while shortest and self.columns[shortest - 1].optional:
+        while shortest and columns[shortest - 1].optional:
             shortest -= 1
         if max(shortest, 1) <= width <= len(names):
             return tuple(names[:width])

@@ -48,10 +48,18 @@ def inspect(landing: Landing, landed: LandedObject, table: RawTable) -> Inspecte
                 stream,
                 landed.key,
                 table.file_format,
-                None if table.has_header else partial(table.names_in_order, without_operation=is_full_load(landed.key)),
+                None if table.has_header else _names_in_order(landed, table),
             )
         match = match_object(inspection.header, landed.partitions, table, landed.key)
         return InspectedObject(landed, inspection, match, landing.etag(landed, inspection.content_hash))
+
+
+def _names_in_order(landed: LandedObject, table: RawTable) -> Callable[[int], tuple[str, ...] | None]:
+    return partial(
+        table.names_in_order,
+        without_operation=table.layout == "dms" and is_full_load(landed.key),
+        in_folders=tuple(name for name, _ in landed.partitions),
+    )
 
 
 @contextmanager
