@@ -6,13 +6,14 @@ import datetime
 import gzip
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from biostar.contracts import RawTable
 from biostar.landing.layouts import MisplacedError, place
-from conftest import Lab
+from conftest import PROJECT, Lab
 from formats_lab import FormatsLab, declared, make_formats_lab
 
 FEB8 = datetime.date(2024, 2, 8)
@@ -181,7 +182,9 @@ D,2024-02-08 10:11:00.000001,101,Smith,Bob,13-Mar-17,Dallas
 """The example of the manual, with the column that TimestampColumnName adds behind the operation."""
 
 
-def stamp(path: Path, day: str) -> None:
+def stamp(path: Path, day: str, content: str = "") -> None:
+    if content:
+        path.write_text(content)
     at = datetime.datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()
     os.utime(path, (at, at))
 
@@ -336,6 +339,30 @@ def test_links_out_of_the_landing(lab: FormatsLab, tmp_path: Path) -> None:
         "ingest_date=2024-02-09'",
     ]
     assert "secret.csv" not in str(outcome.document)
+
+
+def test_the_examples_of_the_guide_load(lab: FormatsLab) -> None:
+    guide = (
+        (PROJECT / "docs/adding-a-source.md").read_text(encoding="utf-8").partition("## Other formats and layouts")[2]
+    )
+    examples = re.findall(r"^```yaml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    for number, example in enumerate(examples):
+        path = lab.project / f"models/staging/guide{number}/_guide{number}__sources.yml"
+        path.parent.mkdir(parents=True)
+        path.write_text(example)
+    key, content = firehose_object(
+        "vitals", "2024-02-08T23:59", {"reading_id": "r", "patientId": "p", "heart_rate": 61.5}, {"reading_id": "s"}
+    )
+    for name, text in ((f"iot/{key}", content), ("hr/employee/20240208-113401000.csv", b"I,2024-02-08 10:00:00,1,S\n")):
+        path = lab.lab.landing / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(text)
+    stamp(lab.lab.landing / "hr/employee/LOAD00000001.csv", "2024-02-07", "2024-02-07 10:00:00,1,R\n")
+    outcome = lab.load()
+    assert outcome.code == 0, outcome.document
+    assert lab.lab.query("select patient, heart_rate from raw_iot.readings order by 1") == [("p", "61.5"), (None, None)]
+    assert lab.lab.query("select op, surname from raw_hr.employee order by _load_id") == [(None, "R"), ("I", "S")]
 
 
 # Places, without a load ----------------------------------------------------------------------------------------------
