@@ -15,6 +15,7 @@ from biostar.unload.projection import Measure, measures_of_files, read_measure, 
 from biostar.unload.request import Options, OutColumn
 from biostar.unload.store import Store
 from biostar.warehouse import quote_literal
+from biostar.warehouse.httpfs import connect_to_s3
 
 LONGEST_LINE = 4 * 1024 * 1024
 """Bytes; Redshift's COPY takes no longer row (https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html)."""
@@ -66,14 +67,10 @@ def connect_to(connection: duckdb.DuckDBPyConnection, settings: dict[str, str]) 
     """Make S3 known to DuckDB; credentials are bound values and kept in memory only."""
     connection.execute("set TimeZone = 'UTC'")
     if settings:
-        from duckdb_extensions import import_extension
-
-        import_extension("httpfs", con=connection)
+        connect_to_s3(connection, settings)
         # A buffer of each open file is a ten-thousandth of this: 8 MB, not the 80 MB of the default.
         connection.execute("set s3_uploader_max_filesize = '80GB'")
         connection.execute(f"set partitioned_write_max_open_files = {OPEN_FILES}")
-        names = ", ".join(f"{name} ?" for name in settings)
-        connection.execute(f"create or replace temporary secret unloading (type s3, {names})", list(settings.values()))
 
 
 def scan_of(addresses: Sequence[str], columns: Sequence[OutColumn], options: Options) -> str:

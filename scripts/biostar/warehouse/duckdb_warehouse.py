@@ -30,6 +30,7 @@ from biostar.warehouse.duckdb_dialect import DuckDBDialect
 from biostar.warehouse.duckdb_json import json_statements, load_json
 from biostar.warehouse.duckdb_parquet import load_parquet, parquet_statements
 from biostar.warehouse.duckdb_small import csv_statements, load_csv
+from biostar.warehouse.httpfs import connect_to_s3
 
 DEFAULT_MEMORY = "1GB"
 """What a load needs does not grow with its files; with this a load of 3.2 GB in one file peaks at 1.2 GB in all."""
@@ -158,14 +159,8 @@ class DuckDBWarehouse:
         """Make objects in S3 readable through httpfs; credentials are bound values and kept in memory only."""
         if not settings:
             return
-        from duckdb_extensions import import_extension
-
         with self._guarded():
-            import_extension("httpfs", con=self._connection)
-            names = ", ".join(f"{name} ?" for name in settings)
-            self._connection.execute(
-                f"create or replace temporary secret landing (type s3, {names})", list(settings.values())
-            )
+            connect_to_s3(self._connection, settings)
 
     def can_read(self, address: str) -> bool:
         """Whether the engine takes a path for what it is.
