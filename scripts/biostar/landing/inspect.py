@@ -37,6 +37,7 @@ class Inspection:
         text_bytes: size of the uncompressed text.
         content_hash: SHA-256 of the bytes as they lie.
         types: of Parquet, the type of each column in DuckDB's words.
+        repeats_keys: of JSON, whether a record has a key twice.
     """
 
     header: Header
@@ -46,6 +47,7 @@ class Inspection:
     text_bytes: int
     content_hash: str
     types: tuple[str, ...] = ()
+    repeats_keys: bool = False
 
 
 def inspect_object(
@@ -148,7 +150,8 @@ def _of_json(text: Text, key: str, sha: hashlib._Hash) -> Inspection:
             next_step="deliver each record as an object on a line of its own, without an array around them; in Amazon"
             " Data Firehose switch the new line delimiter on",
         )
-    return Inspection(Header(seen.names, 0, "\n"), text.compression, False, lines, size, sha.hexdigest())
+    header = Header(seen.names, 0, "\n")
+    return Inspection(header, text.compression, False, lines, size, sha.hexdigest(), repeats_keys=seen.has_repeated)
 
 
 _NO_JSON = {b"PK\x03\x04": "a ZIP archive", b"PAR1": "a Parquet file", b"\xff\xfe": "UTF-16 text"}

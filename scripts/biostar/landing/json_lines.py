@@ -22,7 +22,7 @@ BLOCK = 1 << 22
 _SLICE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _KEYS = """
-    select distinct unnest(try(json_keys(line)))
+    select distinct try(json_keys(line)) as keys
     from (select unnest(string_split($1, chr(10))) as line)
 """
 
@@ -114,11 +114,12 @@ def _block(parts: list[bytes], first: int, lines: int, too_long: list[int]) -> B
 
 
 class KeysSeen:
-    """The keys of the records in the blocks that it was shown."""
+    """The keys of the records in the blocks that it was shown, and whether one of them has a key twice."""
 
     def __init__(self, key: str) -> None:
         self._key = key
         self._keys: set[str] = set()
+        self.has_repeated = False
 
     def add(self, block: Block) -> None:
         """The next block.
@@ -129,7 +130,11 @@ class KeysSeen:
         if not block.text.strip():
             return
         rows = engine().execute(_KEYS, [block.text]).fetchall()
-        self._keys.update(str(name) for (name,) in rows if name is not None)
+        for (keys,) in rows:
+            if keys:
+                of_record = set(keys)
+                self._keys |= of_record
+                self.has_repeated = self.has_repeated or len(of_record) < len(keys)
         if len(self._keys) > MOST_KEYS:
             raise ObjectError(
                 f"'{self._key}' has more than {MOST_KEYS:,} different keys; are there values among them?",

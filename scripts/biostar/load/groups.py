@@ -55,6 +55,7 @@ class Files:
             line_end=one.inspection.header.line_end,
             size=one.landed.size,
             types=one.inspection.types,
+            repeats_keys=one.inspection.repeats_keys,
         )
 
     def add_records(self, one: InspectedObject, begin: Mapping[int, bool]) -> None:
@@ -87,6 +88,7 @@ class Files:
             one.inspection.quotes,
             partial(_reopen, copy),
             size=copy.stat().st_size,
+            repeats_keys=one.inspection.repeats_keys,
         )
 
     def rewrite(self, need: UnreadableAsIs) -> list[ObjectError]:

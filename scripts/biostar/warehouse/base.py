@@ -123,6 +123,7 @@ class FileToLoad:
         line_end: how its header line ends.
         size: its bytes as they lie, 0 where nobody counted.
         types: of Parquet, the types of its columns in DuckDB's words.
+        repeats_keys: of JSON, whether a record may have a key twice; False where it is known that none has.
     """
 
     key: str
@@ -135,6 +136,7 @@ class FileToLoad:
     line_end: str = "\n"
     size: int = 0
     types: tuple[str, ...] = ()
+    repeats_keys: bool = True
 
 
 @dataclass(frozen=True)
