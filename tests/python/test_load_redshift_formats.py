@@ -95,3 +95,18 @@ def test_formats_and_folders_are_the_same_by_copy(lab: RedshiftLab, tmp_path: Pa
         ("1", "1.50", "u's"),
         ("1", "1.50", None),
     }
+
+
+def test_a_dry_run_shows_what_would_be_sent(lab: RedshiftLab) -> None:
+    lab.put_key("other/readings/dt=2024-02-08/region=it's ?/a.json", LINES[0])
+    lab.put_key("other/readings/dt=2024-02-08/region=eu/empty", b"")
+    ours, theirs = lab.load("--dry-run"), lab.load("--dry-run", target="duckdb")
+    assert (ours.code, theirs.code) == (0, 0), (ours.document, theirs.document)
+    [batch] = ours.document["batches"]
+    [copy] = [statement for statement in batch["statements"] if " copy " in statement]
+    assert "format as csv null as '' ignoreblanklines gzip" in copy
+    [insert] = [statement for statement in batch["statements"] if statement.startswith("insert")]
+    assert "cast('it''s ?' as varchar(65535)), cast(null /* the next load id */ as bigint)" in insert
+    [insert] = theirs.document["batches"][0]["statements"]
+    assert insert.startswith(f'insert into "{lab.schema("raw_ehr")}"."readings"')
+    assert lab.keys("_biostar") == []

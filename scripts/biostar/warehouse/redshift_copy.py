@@ -215,7 +215,15 @@ def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> li
         settings: of the COPY.
         folder: the s3:// prefix of the manifests.
     """
+    if not group.fields:
+        return []
     columns = stage_columns(group)
+    lots = alike(group.files)
+    is_csv = group.table.file_format == "csv"
+    if not is_csv:
+        # What is read here goes to COPY as clean CSV, each object by itself.
+        columns = tuple(column for column in columns if column.target is not None)
+        lots = [[file] for file in group.files]
     bound = (
         *("null" if value is None else quote_literal(value) for _, value in group.constants),
         str(group.load_id) if group.load_id else "null /* the next load id */",
@@ -223,18 +231,17 @@ def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> li
         f"'{group.loaded_at}'",
     )
     sent = []
-    for number, files in enumerate(alike(group.files)):
+    for number, files in enumerate(lots):
         name = f"biostar_stage_{number}"
-        insert = insert_from(group, name, columns)
-        for value in bound:
-            insert = insert.replace("?", value, 1)
+        insert, *rest = insert_from(group, name, columns).split("?")
+        insert += "".join(value + part for value, part in zip(bound, rest, strict=True))
         copy = copy_csv(
             group,
             name,
             columns,
             f"{folder.rstrip('/')}/{number}.manifest",
             settings,
-            compression=files[0].compression,
+            compression=files[0].compression if is_csv else "gzip",
             header_lines=group.header_lines,
         )
         sent += [create_stage(name, columns), copy, look_over(name, columns)]
