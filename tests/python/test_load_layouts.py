@@ -124,6 +124,22 @@ def test_folders_of_hive_are_columns(lab: FormatsLab) -> None:
     assert loads == 1
 
 
+def test_refused_records_that_are_tried_again_keep_what_their_folders_say(lab: FormatsLab) -> None:
+    table = declared("bare", "id varchar(3)", "note varchar(9)", "region varchar(8)", layout="hive", header="false")
+    lab.declare(table)
+    lab.put("bare/dt=2024-02-08/region=eu/a.csv", '1,a\n2222,b\n\n3\n4444,"two\nlines"\n5,e')
+    assert (lab.load().document["rows_loaded"], len(lab.rejects())) == (2, 3)
+    lab.declare(table.replace("varchar(3)", "varchar(4)"))
+    assert lab.lab.run("rejects", "retry").document["rows_loaded"] == 2
+    assert lab.rows("bare", "id, note, region, _ingest_date") == [
+        ("1", "a", "eu", FEB8),
+        ("2222", "b", "eu", FEB8),
+        ("4444", "two\nlines", "eu", FEB8),
+        ("5", "e", "eu", FEB8),
+    ]
+    assert [row[0] for row in lab.kept_lines()] == [4]
+
+
 @pytest.mark.parametrize("policy", ["error", "ignore", "evolve"])
 def test_folders_that_nobody_declared(lab: FormatsLab, policy: str) -> None:
     lab.declare(declared("visits", "id varchar(9)", layout="hive", unknown_columns=policy))
