@@ -11,7 +11,6 @@ empty text are null, as an empty field of CSV is. No name from a file gets into 
 
 from __future__ import annotations
 
-import re
 import secrets
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -25,14 +24,15 @@ from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, quote_id
 
 _BLANK = " \t\r"
 _SPACES = "chr(32) || chr(9) || chr(13)"
-_INEXACT = re.compile(r"[:\[,]\s*(-?[0-9]+[.eE]|-0)")
-"""Before a number that is not whole; all others keep their digits anyway. It may stand within a string too."""
 _NUL = "\\u0000"
 
 # Each string, or else each number, with marks behind the one and around the other; no valid JSON holds such characters.
 _NUMBERS = (
     r"""'("(?:[^"\\]|\\.)*")|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)', '\1' || chr(1) || '\2' || chr(2), 'g'"""
 )
+_ONCE = "limit 9223372036854775807"
+"""Keeps the optimizer from computing a column again in each place that names it; conditions stay above a limit."""
+
 _MANY_DIGITS = "|".join(
     rf"[0-9]{{{whole},}}\.[0-9]{{{part}}}"
     for whole, part in ((13, 1), (11, 3), (9, 5), (7, 7), (5, 9), (3, 11), (1, 13))
@@ -48,8 +48,8 @@ a double keeps any decimal of up to 15 digits and gives it back as it was (IEEE 
 their digits anyway.
 """
 _NUMBERS_AS_TEXT = (
-    f"case when {_LOSSY} then replace(replace(replace(regexp_replace(line, {_NUMBERS}),"
-    """ chr(1) || chr(2), ''), chr(1), '"' || $mark), chr(2), '"') else line end"""
+    f"replace(replace(replace(regexp_replace(line, {_NUMBERS}),"
+    """ chr(1) || chr(2), ''), chr(1), '"' || $mark), chr(2), '"')"""
 )
 
 _CODE = """
@@ -104,7 +104,7 @@ def load_json(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[O
 
 def json_statements(group: LoadGroup) -> list[str]:
     """The statement for the lines of a group, with `$text` for some MiB of them; it is sent as often as it takes."""
-    return [_Plan.of(group).insert(_Variant(False, False, False))] if group.fields else []
+    return [_Plan.of(group).insert(_Variant(False, False))] if group.fields else []
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _load_pieces(
         return
     text = "\n".join(piece.block.text for piece in pieces)
     variant = _Variant.of(text, repeated=any(piece.file.repeats_keys for piece in pieces))
-    bound = {"text": text, "pointers": list(plan.pointers), **plan.marked(variant)}
+    bound = {"text": text, "pointers": list(plan.pointers), "mark": plan.mark}
     inserted = connection.execute(plan.insert(variant), {**bound, **plan.of_rows()}).fetchone()
     assert inserted is not None
     bad: list[int] = []
@@ -174,7 +174,7 @@ def _reject(connection: duckdb.DuckDBPyConnection, plan: _Plan, piece: _Piece, e
             "pointers": list(plan.pointers),
             "names": list(plan.group.names),
             "widths": list(plan.group.widths),
-            **plan.marked(variant),
+            "mark": plan.mark,
             **plan.of_rejects(piece.file),
         },
     ).fetchone()
@@ -195,15 +195,14 @@ def _lost(file: FileToLoad, records: int, loaded: int, rejected: int) -> ObjectE
 
 @dataclass(frozen=True)
 class _Variant:
-    """What a text may have that costs time: numbers that are not whole, NUL characters, keys that stand twice."""
+    """What a text may have that costs time: NUL characters, keys that stand twice."""
 
-    inexact: bool
     nul: bool
     repeated: bool
 
     @classmethod
     def of(cls, text: str, *, repeated: bool) -> _Variant:
-        return cls(bool(_INEXACT.search(text)), _NUL in text, repeated)
+        return cls(_NUL in text, repeated)
 
 
 @dataclass(frozen=True)
@@ -263,10 +262,6 @@ class _Plan:
             "key": file.key,
             "now": group.loaded_at,
         }
-
-    def marked(self, variant: _Variant) -> dict[str, object]:
-        """The value bound where numbers are marked."""
-        return {"mark": self.mark} if variant.inexact else {}
 
     def insert(self, variant: _Variant) -> str:
         """The statement that takes the good records of some lines."""
@@ -346,22 +341,26 @@ class _Plan:
         too_long = [f"coalesce(strlen(f{position}) > {width}, false)" for position, width in self._limits]
         starts = f"(line like '{{%' or ltrim(line, {_SPACES}) like '{{%')"
         fields = [
-            f"nullif({self._value(places, variant)}, '') as f{position}"
+            f"nullif({self._value(places)}, '') as f{position}"
             for position, places in zip(self.taken, self.of_field, strict=True)
         ]
-        text = _NUMBERS_AS_TEXT if variant.inexact else "line"
         return f"""
             with lines as (
                 select unnest(text) as line, unnest(range({first}, {first} + len(text))) as line_number
                 from (select string_split($text, chr(10)) as text)
             ),
+            looked_at as (
+                select *, {_LOSSY} as is_lossy from lines
+            ),
             extracted as (
                 select
                     line,
                     line_number,
-                    try(json_extract_string({text}, $pointers)) as v,
+                    is_lossy,
+                    try(json_extract_string(case when is_lossy then {_NUMBERS_AS_TEXT} else line end, $pointers)) as v,
                     {"try(json_keys(line))" if variant.repeated else "null"} as keys
-                from lines
+                from looked_at
+                {_ONCE}
             ),
             fields as (
                 select
@@ -376,17 +375,17 @@ class _Plan:
                         and not nul
                         and not ({" or ".join(too_long) or "false"}) as is_good
                 from extracted
+                {_ONCE}
             )
         """
 
-    def _value(self, places: tuple[int, ...], variant: _Variant) -> str:
+    def _value(self, places: tuple[int, ...]) -> str:
         value = f"v[{places[0] + 1}]"
         if len(places) > 1:
             value = f"coalesce({', '.join(f'v[{place + 1}]' for place in places)})"
-        if not variant.inexact:
-            return value
         return (
-            f"case when starts_with({value}, $mark) then substr({value}, {len(self.mark) + 1})"
+            f"case when not is_lossy then {value}"
+            f" when starts_with({value}, $mark) then substr({value}, {len(self.mark) + 1})"
             f""" when contains({value}, '"' || $mark)"""
             f""" then regexp_replace({value}, '"' || $mark || '([^"]*)"', '\\1', 'g') else {value} end"""
         )
