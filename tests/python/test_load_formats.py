@@ -387,6 +387,40 @@ def test_broken_parquet_keeps_no_neighbour_out(lab: FormatsLab) -> None:
     }
 
 
+def test_many_small_objects_of_parquet(lab: FormatsLab) -> None:
+    """They go in together; the one with a bad row, and those with other columns or a name of signs, do not mix in."""
+    lab.declare(PARQUET)
+    folder = lab.lab.landing / f"other/visits/{DAY}"
+    for number in range(40):
+        write_parquet(
+            folder / f"{number:02}.parquet", f"select 'n{number}' as id, {number} as cost from range({number})"
+        )
+    write_parquet(folder / "bad.parquet", "select repeat('x', 15 + n::int) as id, 1 as cost from range(3) as t(n)")
+    write_parquet(folder / "other [1].parquet", "select 'o' as id, 1 as cost")
+    write_parquet(folder / "types.parquet", "select 't' as id, 1.50::decimal(9, 2) as cost")
+    for name in ("file_row_number", "filename"):
+        write_parquet(
+            folder / f"{name}.parquet", f"select repeat('y', 15 + n::int) as id, n as {name} from range(3) as t(n)"
+        )
+    [batch] = lab.load("--dry-run").document["batches"]
+    assert all("$" not in statement for statement in batch["statements"])
+    outcome = lab.load()
+    assert (outcome.code, outcome.document["rows_loaded"], outcome.document["rows_rejected"]) == (0, 788, 3)
+    assert [row[:3] for row in lab.rejects()] == [
+        (3, "id", "value_too_long"),
+        (None, "id", "value_too_long"),
+        (3, "id", "value_too_long"),
+    ]
+    ledger = lab.lab.query("select object_key, rows_loaded from raw_meta.load_ledger where rows_rejected = 0")
+    found = {key.rpartition("/")[2]: rows for key, rows in ledger}
+    assert found == {f"{number:02}.parquet": number for number in range(40)} | {
+        "other [1].parquet": 1,
+        "types.parquet": 1,
+    }
+    counted = lab.lab.query("select id, any_value(cost), count(*) from raw_other.visits group by id")
+    assert {(f"n{number}", str(number), number) for number in range(1, 40)} <= set(counted)
+
+
 def test_bombs(lab: FormatsLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is small and claims to be without end is refused before it is read; the limits are lowered for the test."""
     from biostar.landing import text

@@ -21,8 +21,10 @@ LONGEST_FOOTER = 64 << 20
 """Bytes; a footer grows with columns times row groups."""
 
 _COLUMNS = "describe select * from read_parquet(?, hive_partitioning = false)"
-_ROWS = "select num_rows from parquet_file_metadata(?)"
-_PAGES = "select coalesce(sum(total_uncompressed_size), 0) from parquet_metadata(?)"
+_ROWS = """
+    select coalesce(sum(row_group_num_rows) filter (where column_id = 0), 0), coalesce(sum(total_uncompressed_size), 0)
+    from parquet_metadata(?)
+"""
 _MAGIC = b"PAR1"
 _CHUNK = 1 << 20
 
@@ -73,16 +75,14 @@ def inspect_parquet(stream: BinaryIO, key: str) -> ParquetFooter:
         try:
             columns = engine().execute(_COLUMNS, [hollow.name]).fetchall()
             counted = engine().execute(_ROWS, [hollow.name]).fetchone()
-            pages = engine().execute(_PAGES, [hollow.name]).fetchone()
         except duckdb.Error:
             raise _wrong(key, "is a damaged Parquet file; its footer cannot be read", "deliver it again") from None
     assert counted is not None
-    assert pages is not None
     return ParquetFooter(
         tuple(str(column[0]) for column in columns),
         tuple(str(column[1]) for column in columns),
         int(counted[0]),
-        int(pages[0]),
+        int(counted[1]),
         size,
         sha.hexdigest(),
     )

@@ -122,7 +122,7 @@ def bound_as_text(statement: str, group: LoadGroup) -> str:
         "$loaded_at": f"timestamp '{group.loaded_at}'",
         **{f"$constant_{number}": literal(value) for number, (_, value) in enumerate(group.constants)},
     }
-    for name, value in written.items():
+    for name, value in sorted(written.items(), reverse=True):  # $constant_10 before $constant_1
         statement = statement.replace(name, value)
     return statement
 

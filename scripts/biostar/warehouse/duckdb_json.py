@@ -21,6 +21,7 @@ from biostar.errors import ObjectError
 from biostar.landing.inspect import text_of
 from biostar.landing.json_lines import BLOCK, Block, blocks_of
 from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, quote_identifier
+from biostar.warehouse.duckdb_csv import bound_as_text
 
 _BLANK = " \t\r"
 _SPACES = "chr(32) || chr(9) || chr(13)"
@@ -104,7 +105,7 @@ def load_json(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[O
 
 def json_statements(group: LoadGroup) -> list[str]:
     """The statement for the lines of a group, with `$text` for some MiB of them; it is sent as often as it takes."""
-    return [_Plan.of(group).insert(_Variant(False, False))] if group.fields else []
+    return [bound_as_text(_Plan.of(group).insert(_Variant(False, False)), group)] if group.fields else []
 
 
 @dataclass(frozen=True)

@@ -14,27 +14,81 @@ its row, from 1, where a text has that of its line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
-from biostar.errors import ObjectError
+from biostar.errors import ObjectError, WarehouseError
 from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, quote_identifier
-from biostar.warehouse.duckdb_csv import _literal_path
+from biostar.warehouse.duckdb_csv import _literal_path, bound, bound_as_text, literal
+from biostar.warehouse.duckdb_small import lots
 
+_NUMBER = "file_row_number"
+_ADDRESS = "biostar_address"
 _NESTED = ("STRUCT(", "MAP(", "UNION(")
 
 
 def load_parquet(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
-    """Load the files of a group one after the other; see Warehouse.publish."""
-    return [_load_file(connection, group, file) for file in group.files]
+    """Load the files of a group: small ones in lots, the others one after the other; see Warehouse.publish."""
+    small, others = lots(group.files)
+    counts: list[ObjectCounts] = []
+    for lot in small:
+        done = _load_lot(connection, group, lot)
+        counts += done
+        loaded = {count.key for count in done}
+        others += (file for file in lot if file.key not in loaded)
+    return counts + [_load_file(connection, group, file) for file in others]
 
 
 def parquet_statements(group: LoadGroup) -> list[str]:
-    """The statement for each file of a group, with the address written out."""
-    return [
-        _insert(group, file).replace("$address", "'" + _literal_path(file.address).replace("'", "''") + "'")
-        for file in group.files
-        if group.fields
-    ]
+    """The statements for a group as they are sent where nothing is in doubt, with the bound values written out."""
+    if not group.fields:
+        return []
+    small, others = lots(group.files)
+    statements = []
+    for lot in small:
+        addresses = f"[{', '.join(literal(file.address) for file in lot)}]"
+        statements += [
+            _look(group, lot[0]).replace("$address", addresses),
+            bound_as_text(_insert(group, lot[0]), group).replace("$address", addresses),
+        ]
+    for file in others:
+        address = literal(_literal_path(file.address))
+        statements.append(bound_as_text(_insert(group, file), group).replace("$address", address))
+    return statements
+
+
+def _load_lot(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> list[ObjectCounts]:
+    """Load with one statement what is without doubt of some files; all others have to be loaded one by one."""
+    # With a connection of its own: a statement that fails would end the transaction of the load.
+    with connection.cursor() as look:
+        try:
+            rows = look.execute(
+                _look(group, lot[0]),
+                {"address": [file.address for file in lot]},
+            ).fetchall()
+        except duckdb.Error:
+            return []  # one of them cannot be read, or the store failed: whichever it is, it will come again
+    found = {str(name): (int(read), int(kept)) for name, read, kept in rows}
+    good = [file for file in lot if found.get(file.address, (0, 0)) == (file.lines, file.lines)]
+    if not good:
+        return []
+    inserted = connection.execute(
+        _insert(group, lot[0]),
+        {
+            "address": [file.address for file in good],
+            **bound(group),
+        },
+    ).fetchone()
+    assert inserted is not None
+    expected = sum(file.lines for file in good)
+    if int(inserted[0]) != expected:
+        raise WarehouseError(
+            f"{len(good):,} objects, '{good[0].key}' the first, have {expected:,} rows, {inserted[0]:,} were read",
+            undone="nothing of the current batch is loaded",
+            next_step="run the load again",
+        )
+    return [ObjectCounts(file.key, file.lines, 0) for file in good]
 
 
 def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad) -> ObjectCounts:
@@ -45,10 +99,7 @@ def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: Fi
             _insert(group, file),
             {
                 "address": address,
-                "load_id": group.load_id,
-                "ingest_date": group.ingest_date,
-                "loaded_at": group.loaded_at,
-                **{f"constant_{number}": value for number, (_, value) in enumerate(group.constants)},
+                **bound(group),
             },
         ).fetchone()
         assert inserted is not None
@@ -95,26 +146,38 @@ def _damaged(file: FileToLoad) -> ObjectError:
     )
 
 
+def _look(group: LoadGroup, like: FileToLoad) -> str:
+    """The query for the rows of each of several files, and how many of them are good."""
+    return (
+        f"{_rows(group, like, _ADDRESS)}"
+        f" select {_ADDRESS}, count(*), count(*) filter (where field is null) from judged group by {_ADDRESS}"
+    )
+
+
 def _insert(group: LoadGroup, file: FileToLoad) -> str:
+    """The statement for a file, or for several that have its columns."""
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = [name for _, name in taken] + [name for name, _ in group.constants]
     values = [f"f{position}" for position, _ in taken]
     values += [f"$constant_{number}" for number in range(len(group.constants))]
     listed = ", ".join([*map(quote_identifier, columns), "_load_id", "_ingest_date", "_loaded_at"])
     return (
-        f"insert into {quote_identifier(group.table.schema, group.table.name)} ({listed}) {_rows(group, file)}"
+        f"insert into {quote_identifier(group.table.schema, group.table.name)} ({listed})"
+        f" {_rows(group, file)}"
         f" select {', '.join([*values, '$load_id', '$ingest_date', '$loaded_at'])} from judged where field is null"
     )
 
 
 def _insert_rejects(group: LoadGroup, file: FileToLoad) -> str:
+    # A file may have a column of this name itself; then the number is not to be had.
+    number = "" if _NUMBER in {name.lower() for name in group.names} else _NUMBER
     return f"""
         insert into {quote_identifier(group.books, "load_rejects")}
             (load_id, source_name, table_name, object_key, line_number, column_name, error_code, error_reason,
              value_length, rejected_at)
-        {_rows(group, file)}
+        {_rows(group, file, number)}
         select
-            $load_id, $source, $table, $key, 1 + file_row_number, $names[field + 1],
+            $load_id, $source, $table, $key, {f"1 + {number}" if number else "null"}, $names[field + 1],
             case when value_length is null then 'invalid_encoding' else 'value_too_long' end,
             case
                 when value_length is null then 'the bytes are not UTF-8'
@@ -126,7 +189,11 @@ def _insert_rejects(group: LoadGroup, file: FileToLoad) -> str:
     """
 
 
-def _rows(group: LoadGroup, file: FileToLoad) -> str:
+def _rows(group: LoadGroup, file: FileToLoad, besides: str = "") -> str:
+    """The rows of a file, or of several like it, as text, and what is wrong with them.
+
+    `besides` asks for the number of each row in its file (_NUMBER) or for the address of its file (_ADDRESS).
+    """
     names = ", ".join(f"p{position}" for position in range(len(group.fields)))
     taken = [position for position, name in enumerate(group.fields) if name is not None]
     values = [f"nullif({_as_text(f'p{position}', file.types[position])}, '') as f{position}" for position in taken]
@@ -138,10 +205,11 @@ def _rows(group: LoadGroup, file: FileToLoad) -> str:
     too_long = [f"when strlen(f{position}) > {width} then {position}" for position, width in limits]
     length = " ".join(f"when strlen(f{position}) > {width} then strlen(f{position})" for position, width in limits)
     values.append(f"{f'case {chr(32).join(not_text)} end' if binary else 'cast(null as integer)'} as not_text")
+    option = {_NUMBER: f", {_NUMBER} = true", _ADDRESS: f", filename = '{_ADDRESS}'"}.get(besides, "")
     return f"""
         with texts as (
-            select file_row_number, {", ".join(values)}
-            from read_parquet($address, hive_partitioning = false, file_row_number = true) as t({names})
+            select {", ".join([besides, *values] if besides else values)}
+            from read_parquet($address, hive_partitioning = false{option}) as t({names})
         ),
         judged as (
             select
