@@ -177,6 +177,7 @@ def test_hostile_names_of_objects(lab: RedshiftLab) -> None:
         "x" * 900 + ".csv",
         "x" * 900 + "y.csv",
         "*[a].csv",
+        "what?x=y.csv",
     ]
     for name in names:
         lab.put("conditions", HEADER + f"2020-01-01,,{names.index(name)},e,1,d\nbad\n", name=name)
