@@ -28,7 +28,7 @@ test: setup ## Lint and types of Python, all tests: models on DuckDB, SQL for Re
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Format and lint Python and SQL (SQL style takes minutes: dbt compiles it first)
 	@$(BIN)/ruff format --check .
@@ -39,9 +39,10 @@ lint: setup ## Format and lint Python and SQL (SQL style takes minutes: dbt comp
 docs: setup ## Write the docs site as one file, target/static_index.html
 	@$(BIN)/biostar docs
 
-bench: setup ## Measure load and build against the floor of this machine, and the stand-in (about 35 minutes)
+bench: setup ## Measure load and build against the floor, the stand-in, and loading against other tools (over an hour)
 	@$(BIN)/python benchmarks/whole.py
 	@$(BIN)/python benchmarks/standin.py
+	@$(BIN)/python benchmarks/loading.py
 
 lock: ## Renew requirements.lock after a change in pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv

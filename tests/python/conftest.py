@@ -24,6 +24,26 @@ PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "sample_data" / "synthea_27"
 DAY = "2024-02-08"
 
+LONGEST_FIRST = (
+    "test_parity_project",
+    "test_project",
+    "test_load_exactly_once",
+    "test_load_exactly_once_redshift",
+    "test_marts_claims_incremental",
+    "test_marts_clinical_incremental",
+    "test_standin_faults",
+    "test_load_reload_build",
+    "test_clone",
+)
+"""Files that take a worker half a minute and more: begun first, so that none of them is alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
+
 
 @dataclass
 class Outcome:
