@@ -285,7 +285,8 @@ def test_files_stay_below_the_size_that_is_asked_for(filled: Path, lake: Callabl
         to = lake(f"size-{file_format}-{len(partition_by)}")
         run("duckdb", filled, subject, Options(to, file_format, "none", partition_by, max_file_size=size))  # type: ignore[arg-type]
         lengths = [entry["meta"]["content_length"] for entry in manifest_of(to)["entries"]]
-        assert max(lengths) <= size
+        # An estimate: each of DuckDB's threads finishes what it holds, a mebibyte or so, when the limit is reached.
+        assert max(lengths) <= size + (2 << 20)
         assert len(lengths) >= 2 + len(partition_by)
 
 
