@@ -38,6 +38,7 @@ class Inspection:
         content_hash: SHA-256 of the bytes as they lie.
         types: of Parquet, the type of each column in DuckDB's words.
         repeats_keys: of JSON, whether a record has a key twice.
+        only_texts: of JSON, whether every line is an object of plain texts, see KeysSeen.
     """
 
     header: Header
@@ -48,6 +49,7 @@ class Inspection:
     content_hash: str
     types: tuple[str, ...] = ()
     repeats_keys: bool = False
+    only_texts: bool = False
 
 
 def inspect_object(
@@ -123,10 +125,10 @@ def _header(start: bytes, key: str, names_in_order: NamesInOrder | None, *, whol
 def _of_json(text: Text, key: str, sha: hashlib._Hash) -> Inspection:
     seen = KeysSeen(key)
     lines = size = 0
+    start = b""
 
     def looked_at() -> Iterator[bytes]:
-        nonlocal size
-        start = b""
+        nonlocal size, start
         for chunk in text:
             if len(start) < len(_LONGEST_MARK):
                 start += chunk
@@ -151,11 +153,21 @@ def _of_json(text: Text, key: str, sha: hashlib._Hash) -> Inspection:
             " Data Firehose switch the new line delimiter on",
         )
     header = Header(seen.names, 0, "\n")
-    return Inspection(header, text.compression, False, lines, size, sha.hexdigest(), repeats_keys=seen.has_repeated)
+    return Inspection(
+        header,
+        text.compression,
+        False,
+        lines,
+        size,
+        sha.hexdigest(),
+        repeats_keys=seen.has_repeated,
+        only_texts=seen.only_texts and not start.startswith(_BOM),
+    )
 
 
 _NO_JSON = {b"PK\x03\x04": "a ZIP archive", b"PAR1": "a Parquet file", b"\xff\xfe": "UTF-16 text"}
 _LONGEST_MARK = max(_NO_JSON, key=len)
+_BOM = b"\xef\xbb\xbf"
 
 
 def _refuse_foreign(start: bytes, key: str) -> None:

@@ -25,6 +25,14 @@ _KEYS = """
     select distinct try(json_keys(line)) as keys
     from (select unnest(string_split($1, chr(10))) as line)
 """
+_TEXTS = """
+    select bool_and(regexp_full_match(line, $2))
+    from (select unnest(string_split($1, chr(10))) as line)
+"""
+_TEXT = r'"(?:[^"\\\x00-\x1f\x7f]|\\[nt\\])*"'
+_PAIR = rf"[ \t]*{_TEXT}[ \t]*:[ \t]*{_TEXT}[ \t]*"
+_OBJECT_OF_TEXTS = rf"[ \t]*\{{{_PAIR}(?:,{_PAIR})*\}}[ \t]*"
+_COPY_NULL = r'"\\N"'
 
 
 @dataclass(frozen=True)
@@ -114,12 +122,19 @@ def _block(parts: list[bytes], first: int, lines: int, too_long: list[int]) -> B
 
 
 class KeysSeen:
-    """The keys of the records in the blocks that it was shown, and whether one of them has a key twice."""
+    r"""The keys of the records in the blocks that it was shown.
+
+    Attributes:
+        has_repeated: whether one of them has a key twice.
+        only_texts: whether every line is an object whose values are texts with no escape but `\n`, `\t` and `\\`, and
+            none of them is `\N`: what any reader of JSON takes for the same.
+    """
 
     def __init__(self, key: str) -> None:
         self._key = key
         self._keys: set[str] = set()
         self.has_repeated = False
+        self.only_texts = True
 
     def add(self, block: Block) -> None:
         """The next block.
@@ -127,6 +142,9 @@ class KeysSeen:
         Raises:
             ObjectError: there are more keys than a table may have columns.
         """
+        if self.only_texts:
+            found = engine().execute(_TEXTS, [block.text, _OBJECT_OF_TEXTS]).fetchone()
+            self.only_texts = found == (True,) and _COPY_NULL not in block.text
         if not block.text.strip():
             return
         rows = engine().execute(_KEYS, [block.text]).fetchall()

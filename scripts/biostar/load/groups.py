@@ -56,6 +56,7 @@ class Files:
             size=one.landed.size,
             types=one.inspection.types,
             repeats_keys=one.inspection.repeats_keys,
+            only_texts=one.inspection.only_texts,
         )
 
     def add_records(self, one: InspectedObject, begin: Mapping[int, bool]) -> None:

@@ -124,6 +124,7 @@ class FileToLoad:
         size: its bytes as they lie, 0 where nobody counted.
         types: of Parquet, the types of its columns in DuckDB's words.
         repeats_keys: of JSON, whether a record may have a key twice; False where it is known that none has.
+        only_texts: of JSON, whether it is known that every line is an object of plain texts.
     """
 
     key: str
@@ -137,6 +138,7 @@ class FileToLoad:
     size: int = 0
     types: tuple[str, ...] = ()
     repeats_keys: bool = True
+    only_texts: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ A column of the temporary table is one byte wider than declared. A longer value 
 that is longer by blanks alone would be cut without a word
 (https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html#r_Character_types-significance-of-trailing-blanks),
 and what remains of it is longer than declared, so that it is found before the rows are published.
+
+Which objects COPY gets as they lie, and what JSON and Parquet pass through, says redshift_formats.
 """
 
 from __future__ import annotations
@@ -25,33 +27,18 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from biostar.contracts import Compression, RawTable
+from biostar.contracts import Compression, FileFormat, RawTable
 from biostar.errors import ConfigurationError
 from biostar.warehouse.base import FileToLoad, LoadGroup, quote_identifier, quote_literal
+from biostar.warehouse.redshift_formats import PARQUET_TYPES, WIDEST, StageColumn, copied_as, stage_columns
 
 MAX_ERRORS = 100_000
-WIDEST = 65_535
-"""Bytes of the longest varchar, https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html."""
 
+_FORMATS: tuple[FileFormat, ...] = ("csv", "json", "parquet")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}")
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]")
-
-
-@dataclass(frozen=True)
-class StageColumn:
-    """A column of a temporary table.
-
-    Attributes:
-        name: its name there.
-        target: the column of the raw table that it goes to, None where the field is left out.
-        width: bytes declared for the raw column, None for a field that is left out.
-    """
-
-    name: str
-    target: str | None
-    width: int | None
 
 
 @dataclass(frozen=True)
@@ -93,18 +80,6 @@ def check_role(role: str) -> str:
     return role
 
 
-def stage_columns(group: LoadGroup) -> tuple[StageColumn, ...]:
-    """The columns that a file of the group fills, in the order of its fields."""
-    taken = {field for field in group.fields if field is not None}
-    columns = []
-    for position, (field, width) in enumerate(zip(group.fields, group.widths, strict=True)):
-        name = field if field is not None else f"ignored_{position}"
-        while field is None and name in taken:
-            name = f"_{name}"
-        columns.append(StageColumn(name, field, width if field is not None else None))
-    return tuple(columns)
-
-
 def tag(group: LoadGroup) -> str:
     """A comment that says in the cluster's query log whose statement it is; of plain characters only."""
     words = (group.table.name, group.ingest_date.isoformat(), group.run)
@@ -113,9 +88,7 @@ def tag(group: LoadGroup) -> str:
 
 def create_stage(name: str, columns: Sequence[StageColumn]) -> str:
     """The temporary table; what it holds is read once, so it is neither sorted nor compressed."""
-    listed = ", ".join(
-        f"{quote_identifier(column.name)} varchar({min(WIDEST, (column.width or WIDEST) + 1)})" for column in columns
-    )
+    listed = ", ".join(column.definition for column in columns)
     return f"create temp table {quote_identifier(name)} ({listed}) diststyle even"
 
 
@@ -135,6 +108,28 @@ def copy_csv(
     if len(columns) > 1:
         options.append("ignoreblanklines")
     return _copy(group, name, columns, manifest, settings, options, compression)
+
+
+def copy_json(
+    group: LoadGroup,
+    name: str,
+    columns: Sequence[StageColumn],
+    manifest: str,
+    settings: CopySettings,
+    *,
+    compression: Compression,
+    paths: str,
+) -> str:
+    """The COPY of JSON objects that a manifest lists; `paths` is the address of the JSONPaths object."""
+    return _copy(group, name, columns, manifest, settings, [f"format as json {quote_literal(paths)}"], compression)
+
+
+def copy_parquet(group: LoadGroup, name: str, manifest: str, settings: CopySettings) -> str:
+    """The COPY of Parquet objects that a manifest lists, with what COPY takes along with Parquet."""
+    return (
+        f"{tag(group)} copy {quote_identifier(name)} from {quote_literal(manifest)} {settings.authorization}"
+        " manifest format as parquet statupdate off"
+    )
 
 
 def _copy(
@@ -170,7 +165,7 @@ def insert_from(group: LoadGroup, name: str, columns: Sequence[StageColumn]) -> 
     listed = ", ".join(
         quote_identifier(name) for name in (*(column.target or "" for column in kept), *dict(group.constants))
     )
-    values = [f"case when octet_length({name}) > 0 then {name} end" for name in map(_quoted_name, kept)]
+    values = [column.as_text for column in kept]
     values += [f"cast(? as varchar({WIDEST}))" for _ in group.constants]
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
@@ -180,31 +175,48 @@ def insert_from(group: LoadGroup, name: str, columns: Sequence[StageColumn]) -> 
     )
 
 
-def _quoted_name(column: StageColumn) -> str:
-    return quote_identifier(column.name)
-
-
-def look_over(name: str, columns: Sequence[StageColumn]) -> str:
+def look_over(name: str, columns: Sequence[StageColumn], file_format: FileFormat) -> str:
     """The query that judges a filled temporary table.
 
-    Its rows, those with a value that is longer than declared, those whose last field ends with a carriage return (a
-    line end that was taken for a character), and the line ends within values.
+    Its rows, those with a value that is longer than declared or that may be spelled otherwise elsewhere, and of CSV
+    those whose last field ends with a carriage return (a line end that was taken for a character), and the line ends
+    within values.
     """
-    too_long = " or ".join(
-        f"octet_length({quote_identifier(column.name)}) > {column.width}"
-        for column in columns
-        if column.width is not None
-    )
+    misfits = " or ".join(column.misfit for column in columns if column.misfit)
+    counts = f"count(*), coalesce(sum(case when {misfits or 'false'} then 1 else 0 end), 0)"
+    if file_format != "csv":
+        return f"select {counts}, 0, 0 from {quote_identifier(name)}"
     last = quote_identifier(columns[-1].name)
     inside = " + ".join(
         f"coalesce(len({each}) - len(replace({each}, chr(10), '')), 0)"
         for each in (quote_identifier(column.name) for column in columns)
     )
     return (
-        f"select count(*), coalesce(sum(case when {too_long or 'false'} then 1 else 0 end), 0),"
+        f"select {counts},"
         f" coalesce(sum(case when right({last}, 1) = chr(13) then 1 else 0 end), 0),"
         f" coalesce(sum({inside}), 0) from {quote_identifier(name)}"
     )
+
+
+def copy_statement(
+    group: LoadGroup,
+    name: str,
+    columns: Sequence[StageColumn],
+    address: str,
+    settings: CopySettings,
+    *,
+    file_format: FileFormat,
+    compression: Compression,
+    header_lines: int,
+) -> str:
+    """The COPY of objects of some format; `address` is that of manifest and JSONPaths without their endings."""
+    manifest = f"{address}.manifest"
+    if file_format == "parquet":
+        return copy_parquet(group, name, manifest, settings)
+    if file_format == "json":
+        paths = f"{address}.jsonpaths"
+        return copy_json(group, name, columns, manifest, settings, compression=compression, paths=paths)
+    return copy_csv(group, name, columns, manifest, settings, compression=compression, header_lines=header_lines)
 
 
 def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> list[str]:
@@ -217,13 +229,10 @@ def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> li
     """
     if not group.fields:
         return []
-    columns = stage_columns(group)
-    lots = alike(group.files)
-    is_csv = group.table.file_format == "csv"
-    if not is_csv:
-        # What is read here goes to COPY as clean CSV, each object by itself.
-        columns = tuple(column for column in columns if column.target is not None)
-        lots = [[file] for file in group.files]
+    as_they_lie = [file for file in group.files if copied_as(group, file, settings.region)]
+    lots = [(group.table.file_format, False, files) for files in alike(as_they_lie)]
+    # What is read here goes to COPY as clean CSV, each object by itself.
+    lots += [("csv", True, [file]) for file in group.files if not copied_as(group, file, settings.region)]
     bound = (
         *("null" if value is None else quote_literal(value) for _, value in group.constants),
         str(group.load_id) if group.load_id else "null /* the next load id */",
@@ -231,28 +240,56 @@ def load_statements(group: LoadGroup, settings: CopySettings, folder: str) -> li
         f"'{group.loaded_at}'",
     )
     sent = []
-    for number, files in enumerate(lots):
+    for number, (file_format, is_clean, files) in enumerate(lots):
         name = f"biostar_stage_{number}"
+        columns = stage_columns(group, files[0].types if file_format == "parquet" else ())
+        if is_clean:
+            columns = tuple(column for column in columns if column.target is not None)
         insert, *rest = insert_from(group, name, columns).split("?")
         insert += "".join(value + part for value, part in zip(bound, rest, strict=True))
-        copy = copy_csv(
+        copy = copy_statement(
             group,
             name,
             columns,
-            f"{folder.rstrip('/')}/{number}.manifest",
+            f"{folder.rstrip('/')}/{number}",
             settings,
-            compression=files[0].compression if is_csv else "gzip",
-            header_lines=group.header_lines,
+            file_format=file_format,
+            compression="gzip" if is_clean else files[0].compression,
+            header_lines=0 if is_clean else group.header_lines,
         )
-        sent += [create_stage(name, columns), copy, look_over(name, columns)]
+        sent += [create_stage(name, columns), copy, look_over(name, columns, file_format)]
         sent += ["begin", f"lock {quote_identifier(group.books, 'load_ledger')}", insert, "commit"]
         sent.append(f"drop table if exists {quote_identifier(name)}")
     return sent
 
 
 def sample_statements(table: RawTable) -> list[str]:
-    """What loading one object with the declared columns of a table sends, for a check without a landing."""
-    file = FileToLoad("part.csv.gz", "s3://bucket/landing/part.csv.gz", "gzip", 2, False, io.BytesIO)
+    """What loading one object with the declared columns of a table sends, for a check without a landing.
+
+    In each format, since a declaration may change it any day.
+    """
+    return [
+        statement
+        for file_format in _FORMATS
+        for statement in _sample_statements(replace(table, file_format=file_format))
+    ]
+
+
+def _sample_statements(table: RawTable) -> list[str]:
+    types = tuple(PARQUET_TYPES[number % len(PARQUET_TYPES)] for number in range(len(table.columns)))
+    is_parquet = table.file_format == "parquet"
+    file = FileToLoad(
+        "part.gz",
+        "s3://bucket/landing/part",
+        "none" if is_parquet else "gzip",
+        2,
+        False,
+        io.BytesIO,
+        size=100,
+        types=types if is_parquet else (),
+        repeats_keys=False,
+        only_texts=True,
+    )
     group = LoadGroup(
         table=table,
         books="raw_meta",
@@ -260,12 +297,13 @@ def sample_statements(table: RawTable) -> list[str]:
         loaded_at=datetime.datetime(2024, 2, 9),
         fields=tuple(column.name for column in table.columns),
         names=tuple(column.name for column in table.columns),
-        header_lines=1,
+        header_lines=int(table.file_format == "csv"),
         files=(file,),
         widths=tuple(column.width for column in table.columns),
+        keys=tuple((column.name,) for column in table.columns),
         run="sample",
     )
-    settings = CopySettings("arn:aws:iam::123456789012:role/loader", "eu-west-1")
+    settings = CopySettings("arn:aws:iam::123456789012:role/loader", "" if is_parquet else "eu-west-1")
     return load_statements(group, settings, "s3://bucket/landing/_biostar/sample")
 
 

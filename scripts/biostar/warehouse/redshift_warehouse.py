@@ -12,11 +12,11 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from biostar.contracts import Compression, RawTable
+from biostar.contracts import FileFormat, RawTable
 from biostar.errors import BiostarError, ConfigurationError, ObjectError, TransientError, WarehouseError
 from biostar.landing.inspect import blank_lines
 from biostar.warehouse import profile
@@ -35,18 +35,17 @@ from biostar.warehouse.base import (
 )
 from biostar.warehouse.redshift_copy import (
     CopySettings,
-    StageColumn,
     alike,
     check_role,
-    copy_csv,
+    copy_statement,
     create_stage,
     insert_from,
     load_statements,
     look_over,
     manifest_of,
-    stage_columns,
 )
 from biostar.warehouse.redshift_dialect import RedshiftDialect
+from biostar.warehouse.redshift_formats import StageColumn, copied_as, json_paths, stage_columns
 from biostar.warehouse.redshift_refine import Reject, SecondReader
 from biostar.warehouse.redshift_scratch import Scratch
 from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount, account_of, names_differ
@@ -249,7 +248,7 @@ class RedshiftWarehouse:
                         group.table.file_format == "csv" and file.lines <= group.header_lines and not file.left_out
                     ):
                         work.counts.append(ObjectCounts(file.key, 0, 0))
-                    elif _is_plain(group, file):
+                    elif copied_as(group, file, self._settings.region):
                         plain.append(file)
                     else:
                         self._refined(work, file)
@@ -389,21 +388,18 @@ class RedshiftWarehouse:
 
     def _together(self, work: _Work, files: Sequence[FileToLoad]) -> _Stage:
         group = work.group
-        columns = stage_columns(group)
+        columns = stage_columns(group, files[0].types)
         everyone = [file.key for file in files]
-        with self._filled(group, files, columns, files[0].compression, group.header_lines) as (name, account):
+        with self._filled(group, files, columns, group.table.file_format) as (name, account):
             if account is None:
                 raise _SuspectsError(everyone)
-            rows, too_long, returns, _ = self._look_over(name, columns, account, files)
-            if too_long or returns:
+            rows, misfits, returns, _ = self._look_over(name, columns, group.table.file_format, account, files)
+            if misfits or returns:
                 raise _SuspectsError(everyone)
             data = {file.key: file.lines - group.header_lines for file in files}
-            # Whether the header counts as scanned the manual does not say; it must be the same for every file.
-            offsets = {key: (account.scanned[key] or 0) - lines for key, lines in data.items()}
-            usual = max(offsets.values(), key=list(offsets.values()).count)
-            odd = [key for key, offset in offsets.items() if offset != usual]
-            if odd or usual not in (0, group.header_lines):
-                raise _SuspectsError(odd or everyone)
+            odd = _oddly_scanned(group, data, account)
+            if odd:
+                raise _SuspectsError(odd)
             if rows + sum(len(each) for each in account.refused.values()) != sum(data.values()):
                 raise _SuspectsError(list(account.refused) or everyone)
             rejects: list[Reject] = []
@@ -423,16 +419,18 @@ class RedshiftWarehouse:
     def _alone(self, work: _Work, file: FileToLoad) -> _Stage | None:
         """COPY one file; None where it has to be read as a whole to know what its records are."""
         group = work.group
-        columns = stage_columns(group)
-        with self._filled(group, [file], columns, file.compression, group.header_lines) as (name, account):
+        columns = stage_columns(group, file.types)
+        with self._filled(group, [file], columns, group.table.file_format) as (name, account):
             if account is None:
                 return None
-            rows, too_long, returns, line_ends = self._look_over(name, columns, account, [file])
+            rows, misfits, returns, line_ends = self._look_over(name, columns, group.table.file_format, account, [file])
             found = self._judged(work, file, account)
-            if too_long or returns or found is None or (line_ends and account.refused):
+            if misfits or returns or found is None or (line_ends and account.refused):
                 return None
             rejects, blank = found
             rest = file.lines - group.header_lines - rows - len(rejects) - blank - line_ends
+            if rest and group.table.file_format != "csv":
+                raise _lost_records(file.key, file.lines, rows)
             if rest:
                 with file.open() as stream:
                     blanks = len(blank_lines(stream, file.key))
@@ -468,9 +466,9 @@ class RedshiftWarehouse:
         refined.clean.unlink()
         clean = FileToLoad(file.key, address, "gzip", refined.counts.loaded, True, file.open, size=size)
         try:
-            with self._filled(group, [clean], columns, "gzip", 0) as (name, account):
+            with self._filled(replace(group, header_lines=0), [clean], columns, "csv") as (name, account):
                 refused = () if account is None else account.refused.get(file.key, ())
-                rows = 0 if account is None else self._look_over(name, columns, account, [file])[0]
+                rows = 0 if account is None else self._look_over(name, columns, "csv", account, [file])[0]
                 if account is None or refused:
                     raise ObjectError(
                         f"'{file.key}' has records that COPY does not take"
@@ -480,11 +478,7 @@ class RedshiftWarehouse:
                         next_step="deliver the object again without characters that Redshift cannot store",
                     )
                 if rows != refined.counts.loaded:
-                    raise WarehouseError(
-                        f"COPY lost records of '{file.key}': it has {refined.counts.loaded:,}, {rows:,} were copied",
-                        undone=UNDONE,
-                        next_step="run the load again",
-                    )
+                    raise _lost_records(file.key, refined.counts.loaded, rows)
                 work.stages.append(_Stage(name, columns, rows, (refined.counts,), refined.rejects))
         finally:
             scratch.remove(address)
@@ -495,8 +489,7 @@ class RedshiftWarehouse:
         group: LoadGroup,
         files: Sequence[FileToLoad],
         columns: Sequence[StageColumn],
-        compression: Compression,
-        header_lines: int,
+        file_format: FileFormat,
     ) -> Iterator[tuple[str, CopyAccount | None]]:
         """A temporary table with the rows of some files, and what the views say; None where COPY gave up.
 
@@ -504,50 +497,62 @@ class RedshiftWarehouse:
         """
         number = next(self._shared.numbers)
         name = f"biostar_stage_{self._shared.run}_{number}"
-        manifest = self._scratch.put(f"{number}.manifest", manifest_of(files))
+        written = [self._scratch.put(f"{number}.manifest", manifest_of(files))]
         keep = False
         try:
+            if file_format == "json":
+                written.append(self._scratch.put(f"{number}.jsonpaths", json_paths(group)))
             self.execute(create_stage(name, columns))
+            statement = copy_statement(
+                group,
+                name,
+                columns,
+                self._scratch.address(str(number)),
+                self._settings,
+                file_format=file_format,
+                compression=files[0].compression,
+                header_lines=group.header_lines,
+            )
             try:
-                self._copy(
-                    copy_csv(
-                        group,
-                        name,
-                        columns,
-                        manifest,
-                        self._settings,
-                        compression=compression,
-                        header_lines=header_lines,
-                    )
-                )
+                self._copy(statement, file_format)
             except _TooManyErrors:
                 yield name, None
                 return
-            account = account_of(self.query, files, manifest, wait=self.view_lag)
+            account = account_of(
+                self.query, files, written[0], wait=self.view_lag, is_columnar=file_format == "parquet"
+            )
             yield name, account
             keep = True
         finally:
             if not keep:
                 with suppress(profile.ConnectionLostError):
                     self.execute(f"drop table if exists {quote_identifier(name)}")
-            self._scratch.remove(manifest)
+            for address in written:
+                self._scratch.remove(address)
 
-    def _copy(self, statement: str) -> None:
+    def _copy(self, statement: str, file_format: FileFormat) -> None:
         try:
             self.execute(statement)
         except TransientError:
             raise
         except WarehouseError as fault:
-            if _GAVE_UP.search(fault.message):
+            # With Parquet COPY gives up at the first value that it does not take, in words of its own. If it is another
+            # fault, such as a role without rights, then the COPY of the clean copy will say so.
+            if file_format == "parquet" or _GAVE_UP.search(fault.message):
                 raise _TooManyErrors from None
             raise
 
     def _look_over(
-        self, name: str, columns: Sequence[StageColumn], account: CopyAccount, files: Sequence[FileToLoad]
+        self,
+        name: str,
+        columns: Sequence[StageColumn],
+        file_format: FileFormat,
+        account: CopyAccount,
+        files: Sequence[FileToLoad],
     ) -> tuple[int, int, int, int]:
-        (row,) = self.query(look_over(name, columns))
+        (row,) = self.query(look_over(name, columns, file_format))
         (last,) = self.query("select pg_last_copy_count()")
-        rows, too_long, returns, line_ends = (int(value) for value in row)
+        rows, misfits, returns, line_ends = (int(value) for value in row)
         if not rows == account.loaded == int(last[0]):
             raise WarehouseError(
                 f"a COPY of {', '.join(repr(file.key) for file in files[:5])} says {account.loaded:,} rows"
@@ -555,13 +560,15 @@ class RedshiftWarehouse:
                 undone=UNDONE,
                 next_step="run the load again",
             )
-        return rows, too_long, returns, line_ends
+        return rows, misfits, returns, line_ends
 
     def _judged(self, work: _Work, file: FileToLoad, account: CopyAccount) -> tuple[tuple[Reject, ...], int] | None:
         """The rejects among the records that COPY refused, and how many of them are blank lines; None: cannot tell."""
         refused = account.refused.get(file.key, ())
         if not refused:
             return (), 0
+        if work.group.table.file_format != "csv":
+            return None  # the line of a record of JSON is said otherwise, see redshift_formats
         codes = {one.line: one.code for one in refused}
         if len(codes) < len(refused) or min(codes) <= work.group.header_lines or max(codes) > file.lines:
             return None
@@ -597,17 +604,25 @@ class RedshiftWarehouse:
 _GAVE_UP = re.compile(r"load into table .* failed", re.IGNORECASE)
 
 
-def _is_plain(group: LoadGroup, file: FileToLoad) -> bool:
-    """Whether COPY can be given an object as it lies, to begin with.
+def _oddly_scanned(group: LoadGroup, data: Mapping[str, int], account: CopyAccount) -> list[str]:
+    """Files of which the views say another number of lines than the inspection counted.
 
-    It cannot read a local copy, nor one in which lines were left out. That a carriage return alone ends a line, and how
-    `ignoreheader` counts a header of several lines, the manual does not say; nor as what text a number of JSON or of
-    Parquet arrives in a varchar.
+    Whether the header counts as scanned the manual does not say; it must be the same for every file. Nor does it say
+    what lines a Parquet object has: where none are told, the sum of the rows has to do.
     """
-    return (
-        group.table.file_format == "csv"
-        and file.address.startswith("s3://")
-        and not file.left_out
-        and file.line_end != "\r"
-        and group.header_lines <= 1
+    if group.table.file_format == "parquet":
+        return [
+            key for key, rows in data.items() if (account.scanned.get(key) or 0) > 0 and account.scanned[key] != rows
+        ]
+    offsets = {key: (account.scanned[key] or 0) - lines for key, lines in data.items()}
+    usual = max(offsets.values(), key=list(offsets.values()).count)
+    odd = [key for key, offset in offsets.items() if offset != usual]
+    return odd or ([] if usual in (0, group.header_lines) else list(data))
+
+
+def _lost_records(key: str, read: int, copied: int) -> WarehouseError:
+    return WarehouseError(
+        f"COPY lost records of '{key}': it has {read:,}, {copied:,} were copied",
+        undone=UNDONE,
+        next_step="run the load again",
     )

@@ -104,7 +104,61 @@ def parse_copy(tokens: Tokens) -> CopyCommand:
             "XX000",
             hint="IAM_ROLE 'arn:aws:iam::<account>:role/<name>'",
         )
+    _check_format(tokens, at + 2, values)
     return CopyCommand(sql_name(parts), tuple(columns), source, CopyOptions(**values))  # type: ignore[arg-type]
+
+
+# https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html lists what is supported;
+# https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html#copy-json-data-file what is not.
+_NOT_WITH = {
+    "parquet": [
+        "acceptanydate",
+        "blanksasnull",
+        "bzip2",
+        "comprows",
+        "compupdate",
+        "dateformat",
+        "delimiter",
+        "emptyasnull",
+        "encoding",
+        "escape",
+        "gzip",
+        "ignoreallerrors",
+        "ignoreblanklines",
+        "ignoreheader",
+        "maxerror",
+        "noload",
+        "null",
+        "quote",
+        "region",
+        "removequotes",
+        "roundec",
+        "timeformat",
+        "trimblanks",
+        "truncatecolumns",
+        "zstd",
+    ],
+    "json": [
+        "csv",
+        "delimiter",
+        "escape",
+        "fillrecord",
+        "fixedwidth",
+        "ignoreblanklines",
+        "null",
+        "readratio",
+        "removequotes",
+    ],
+}
+
+
+def _check_format(tokens: Tokens, at: int, values: dict[str, object]) -> None:
+    kind = str(values.get("format", "text"))
+    refused = _NOT_WITH.get(kind, [])
+    for place in range(at, len(tokens.items)):
+        if tokens.items[place].kind != "string" and tokens.low(place) in refused:
+            word = tokens.low(place).upper()
+            raise Refused(f"{word} argument is not supported for {kind.upper()} based COPY", "0A000")
 
 
 def read_authorization(tokens: Tokens, at: int) -> int | None:
