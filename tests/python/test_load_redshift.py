@@ -31,10 +31,10 @@ def lab(
     return make_lab(standin, tmp_path, monkeypatch, capsys)
 
 
-def assert_parity(lab: RedshiftLab) -> None:
+def assert_parity(lab: RedshiftLab, *options: str) -> None:
     """Load the landing into both, and compare; nothing is left behind in S3."""
-    ours = lab.load("--jobs", "1")  # so that loads have the same numbers
-    theirs = lab.load(target="duckdb")
+    ours = lab.load("--jobs", "1", *options)  # so that loads have the same numbers
+    theirs = lab.load(*options, target="duckdb")
     for one in (ours, theirs):
         one.document["failures"].sort(key=repr)
     assert ours.document["failures"] == theirs.document["failures"]

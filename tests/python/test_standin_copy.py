@@ -171,6 +171,15 @@ def test_parquet_matches_columns_by_position(lake: Lake, tmp_path: Any) -> None:
     assert refusal(lake, f"copy t2 from '{lake.url}' {ROLE} parquet") == "Spectrum Scan Error"
     lake.run("create table t3 (id integer)")
     assert refusal(lake, f"copy t3 from '{lake.url}' {ROLE} parquet") == "Spectrum Scan Error"
+    for option in ("maxerror 9", "region 'eu-west-1'", "compupdate off", "gzip", "null as ''"):
+        word = option.split()[0].upper()
+        said = refusal(lake, f"copy t from '{lake.url}' {ROLE} format as parquet {option}")
+        assert said == f"{word} argument is not supported for PARQUET based COPY"
+    said = refusal(lake, f"copy t from '{lake.url}' {ROLE} format as json 'auto' null as ''")
+    assert said == "NULL argument is not supported for JSON based COPY"
+    content = file.read_bytes()
+    lake.put("a.parquet", content[:4] + b"\xff" * 64 + content[68:])
+    assert refusal(lake, f"copy t from '{lake.url}' {ROLE} parquet") == "Spectrum Scan Error"
 
 
 def test_a_manifest_names_the_objects(lake: Lake) -> None:

@@ -50,17 +50,22 @@ def parquet_as_csv(s3: Any, item: S3Object, columns: Sequence[TargetColumn]) -> 
             try:
                 found = connection.execute(f"describe select * from {read}").fetchall()
             except duckdb.Error as bad:
-                raise SqlError(
-                    "Spectrum Scan Error", "XX000", detail=f"code: 15001, {item.url} is not a Parquet file"
-                ) from bad
+                raise _unreadable(f"{item.url} is not a Parquet file") from bad
             _match(found, columns, item.url)
             values = ", ".join(_value(row[0], row[1], column) for row, column in zip(found, columns, strict=True))
-            connection.execute(
-                f"copy (select {values} from {read}) to {_quoted(str(target))}"
-                " (format csv, header false, nullstr '\\N', force_quote *)"
-            )
+            try:
+                connection.execute(
+                    f"copy (select {values} from {read}) to {_quoted(str(target))}"
+                    " (format csv, header false, nullstr '\\N', force_quote *)"
+                )
+            except duckdb.Error as bad:
+                raise _unreadable(f"{item.url} is damaged") from bad
         with target.open("rb") as rows:
             yield iter(lambda: rows.read(CHUNK), b"")
+
+
+def _unreadable(what: str) -> SqlError:
+    return SqlError("Spectrum Scan Error", "XX000", detail=f"code: 15001, {what}")
 
 
 def _match(found: Sequence[Any], columns: Sequence[TargetColumn], url: str) -> None:
