@@ -394,7 +394,7 @@ def test_other_addresses_and_options_are_refused(loaded: Lab, tmp_path: Path) ->
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("file_format", ["csv"])
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
 def test_what_is_unloaded_loads_again_into_an_equal_table(
     loaded: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
 ) -> None:
