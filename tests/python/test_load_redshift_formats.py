@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -226,6 +227,15 @@ STAYS = """
 """
 
 
+# Written by Arrow, which DuckDB is not able to: id 'v1', at 2024-02-08 10:30:00.000000999 as INT96.
+INT96 = base64.b64decode(
+    "UEFSMRUAFRgVGCwVAhUAFQYVBhwAAAACAAAAAgECAAAAdjEVABUkFSQsFQIVABUGFQYcAAAAAgAAAAIB55OS/2AiAAC9iiUAFQQZPDUAGAZzY2hlbWEV"
+    "BAAVDCUCGAJpZCUATBwAAAAVBiUCGAJhdAAWAhkcGSwmABwVDBklBgAZGAJpZBUAFgIWPhY+JghJHBUAFQAVAgA8FgQZBhkmAAIAAAAmABwVBhklBgAZ"
+    "GAJhdBUAFgIWShZKJkZJHBUAFQAVAgA8KQYZJgACAAAAFogBFgImCBaIAQAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGSwcAAAcAAAA"
+    "vQAAAFBBUjE="
+)
+
+
 def parquet(tmp_path: Path, sql: str) -> bytes:
     path = tmp_path / "x.parquet"
     with duckdb.connect() as engine:
@@ -251,6 +261,7 @@ def test_parquet_goes_in_by_copy_where_each_value_has_one_spelling(lab: Redshift
         "unsigned.parquet": parquet(tmp_path, f"select * replace (cast(more as utinyint) as small) from ({plain})"),
         "nested.parquet": parquet(tmp_path, f"select * replace ([n] as note) from ({plain})"),
         "none.parquet": parquet(tmp_path, f"{plain} limit 0"),
+        "int96.parquet": INT96,
         "unpacked.snappy": parquet(tmp_path, plain),
         "damaged.parquet": good[:200] + b"\xff" * 64 + good[264:],
     }

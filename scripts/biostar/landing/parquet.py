@@ -25,13 +25,17 @@ _ROWS = """
     select coalesce(sum(row_group_num_rows) filter (where column_id = 0), 0), coalesce(sum(total_uncompressed_size), 0)
     from parquet_metadata(?)
 """
+_OLD_TIMESTAMPS = "select name from parquet_schema(?) where type = 'INT96'"
 _MAGIC = b"PAR1"
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class ParquetFooter:
-    """Columns in order with their types in DuckDB's words, rows, bytes of the pages, and size and SHA-256 of it all."""
+    """Columns in order with their types, rows, bytes of the pages, and size and SHA-256 of it all.
+
+    The types are in DuckDB's words; but INT96 is a timestamp in nanoseconds, which DuckDB reads as one in microseconds.
+    """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
@@ -74,13 +78,14 @@ def inspect_parquet(stream: BinaryIO, key: str) -> ParquetFooter:
         hollow.flush()
         try:
             columns = engine().execute(_COLUMNS, [hollow.name]).fetchall()
+            old = {name for (name,) in engine().execute(_OLD_TIMESTAMPS, [hollow.name]).fetchall()}
             counted = engine().execute(_ROWS, [hollow.name]).fetchone()
         except duckdb.Error:
             raise _wrong(key, "is a damaged Parquet file; its footer cannot be read", "deliver it again") from None
     assert counted is not None
     return ParquetFooter(
         tuple(str(column[0]) for column in columns),
-        tuple(str(column[1]) for column in columns),
+        tuple("INT96" if column[1] == "TIMESTAMP" and column[0] in old else str(column[1]) for column in columns),
         int(counted[0]),
         int(counted[1]),
         size,

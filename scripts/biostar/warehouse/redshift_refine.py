@@ -4,10 +4,10 @@ COPY says of a bad record its line and a code of its own. What stands in load_re
 the refused lines alone, a handful of an object, are read again by the code that loads into DuckDB, in a database that
 lives as long as the reading.
 
-An object that COPY and DuckDB read differently altogether, or of which the manual does not say how COPY reads it (values
-that span lines beside broken records, line ends that are carriage returns, a quote in the middle of a field, JSON with
-numbers, Parquet with floats, a copy that the loader has rewritten) is read by DuckDB as a whole and delivered to COPY as
-clean CSV: every field quoted, one record after the other, nothing to refuse.
+An object that COPY and DuckDB read differently altogether, or of which the manual does not say how COPY reads it
+(values that span lines beside broken records, line ends that are carriage returns, a quote in the middle of a field,
+JSON with numbers, Parquet with floats, a copy that the loader has rewritten) is read by DuckDB as a whole and delivered
+to COPY as clean CSV: every field quoted, one record after the other, nothing to refuse.
 """
 
 from __future__ import annotations
