@@ -15,6 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biostar.check.gate import check_sql
 from biostar.errors import WarehouseError
 from biostar.landing.inspect import inspect_object
 from biostar.standin import StandIn
@@ -25,6 +26,7 @@ from conftest import Lab
 from formats_lab import declared, make_formats_lab
 from redshift_lab import RedshiftLab, make_lab
 from test_load_redshift import assert_parity
+from test_load_redshift_statements import plain, recorded
 
 DAY = "ingest_date=2024-02-08"
 LINES = [
@@ -312,7 +314,7 @@ def test_rows_that_copy_loses_of_json_and_parquet_are_missed(
     ]
 
 
-def test_a_dry_run_shows_copy_of_json_and_parquet(lab: RedshiftLab, tmp_path: Path) -> None:
+def test_a_dry_run_shows_the_very_statements_of_json_and_parquet(lab: RedshiftLab, tmp_path: Path) -> None:
     lab.put_key("other/readings/dt=2024-02-08/region=eu/a.json", TEXTS)
     lab.put_key("other/readings/dt=2024-02-08/region=eu/b.json", HOSTILE["number"])
     content = parquet(tmp_path, STAYS.format(rows=3, extra="1 as more"))
@@ -330,6 +332,13 @@ def test_a_dry_run_shows_copy_of_json_and_parquet(lab: RedshiftLab, tmp_path: Pa
     [table] = [statement for statement in stays["statements"] if statement.startswith("create temp table")]
     assert '"cost" numeric(38, 4), "ok" boolean, "small" smallint, "n" bigint, "note" varchar(65535)' in table
     assert lab.keys("_biostar") == []
+    with recorded() as sent:
+        assert lab.load().code == 0
+    really = {plain(sql) for sql, _ in sent}
+    assert [sql for sql in (*readings["statements"], *stays["statements"]) if plain(sql) not in really] == []
+    for sql in {sql for sql, _ in sent}:
+        for report in check_sql(sql.replace("?", "null")):
+            assert report.findings == [], (sql, report.findings)
 
 
 PIECES = st.sampled_from(

@@ -53,6 +53,8 @@ class ParquetType:
     doubtful: str = ""
 
 
+# The manual's table has microseconds as (.000000); whether that point is written too it does not say.
+_FRACTION = "rtrim(ltrim(to_char({}, 'US'), '.'), '0')"
 _TYPES = {
     "VARCHAR": ParquetType(f"varchar({WIDEST})", "{}"),
     "BOOLEAN": ParquetType("boolean", "case when {} then 'true' when not {} then 'false' end"),
@@ -65,7 +67,7 @@ _TYPES = {
     "TIMESTAMP": ParquetType(
         "timestamp",
         "to_char({}, 'YYYY-MM-DD HH24:MI:SS')"
-        " || case when to_char({}, 'US') = '000000' then '' else '.' || rtrim(to_char({}, 'US'), '0') end",
+        f" || case when octet_length({_FRACTION}) > 0 then '.' || {_FRACTION} else '' end",
         "{} < cast('0001-01-01' as timestamp) or {} >= cast('9999-12-31' as timestamp)",
     ),
 }
