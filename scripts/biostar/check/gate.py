@@ -168,6 +168,7 @@ def _check_captures(inspection: Inspection, tokens: list[Token], captures: forms
     if columns > MAXIMUM_COLUMNS:
         inspection.report("too-many-columns", tokens[0], f"{columns:,} columns")
     _check_keys(inspection, tokens, form)
+    _check_copy_format(inspection, tokens, form)
 
 
 def _check_inner_query(inspection: Inspection, tokens: list[Token], capture: forms.Capture, form: forms.Form) -> None:
@@ -237,6 +238,43 @@ def _check_keys(inspection: Inspection, tokens: list[Token], form: forms.Form) -
             if literal is not None and "aws_access_key_id" in literal.text:
                 inspection.report("copy-keys", token)
                 return
+
+
+_NOT_WITH_JSON = frozenset(
+    ("CSV", "DELIMITER", "ESCAPE", "FILLRECORD", "FIXEDWIDTH", "IGNOREBLANKLINES", "NULL", "READRATIO", "REMOVEQUOTES")
+)
+_NOT_COLUMNAR = (
+    *(_NOT_WITH_JSON - {"FILLRECORD"}),
+    *("ACCEPTANYDATE", "BLANKSASNULL", "BZIP2", "COMPROWS", "COMPUPDATE", "DATEFORMAT", "EMPTYASNULL", "ENCODING"),
+    *(
+        "ENCRYPTED",
+        "GZIP",
+        "IGNOREALLERRORS",
+        "IGNOREHEADER",
+        "LZOP",
+        "MAXERROR",
+        "NOLOAD",
+        "QUOTE",
+        "REGION",
+        "ROUNDEC",
+    ),
+    *("TIMEFORMAT", "TRIMBLANKS", "TRUNCATECOLUMNS", "ZSTD"),
+)
+
+
+def _check_copy_format(inspection: Inspection, tokens: list[Token], form: forms.Form) -> None:
+    """Parameters that the page of a format doesn't list, or excludes."""
+    if form.page != page_url("r_COPY"):
+        return
+    words = [word_of(token) for token in tokens]
+    options = list(zip(words, tokens, strict=True))[words.index("FROM") :]
+    found = {word for word, _ in options}
+    columnar = found & {"PARQUET", "ORC"}
+    refused = _NOT_COLUMNAR if columnar else _NOT_WITH_JSON if "JSON" in found else ()
+    page = "" if columnar else "copy-parameters-data-format"
+    for word, token in options:
+        if word in refused:
+            inspection.report("copy-format", token, page=page)
 
 
 def _kind(tokens: list[Token]) -> str:
