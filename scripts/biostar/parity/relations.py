@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from biostar.errors import ConfigurationError, UsageError
+from biostar.errors import UsageError
 from biostar.parity.model import Relation, Treatment
-from biostar.project import dbt_target_dir
 
 _PRIVATE = ("direct", "quasi")
 _MARTS = "models/marts/"
@@ -21,24 +19,10 @@ def select_relations(select: Sequence[str] = ()) -> list[Relation]:
         ConfigurationError: dbt cannot parse the project.
         UsageError: the selectors choose nothing that can be compared.
     """
-    from biostar.build.runner import invoke_dbt
+    from biostar.build.selection import select_nodes
 
-    arguments = ["list", "--target", "duckdb", "--resource-type", "model", "--resource-type", "snapshot"]
-    if select:
-        arguments += ["--select", *select]
-    outcome = invoke_dbt([*arguments, "--output", "json", "--output-keys", "unique_id"])
-    if not outcome.success:
-        raise ConfigurationError(
-            f"dbt cannot list the models: {str(outcome.exception).partition(chr(10))[0]}", next_step="dbt parse"
-        )
-    path = dbt_target_dir() / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise ConfigurationError(f"dbt left no manifest in '{path}'", next_step="dbt parse") from fault
-    listed = outcome.result if isinstance(outcome.result, list) else []
-    chosen = {json.loads(line)["unique_id"] for line in listed} if select else None
-    relations = relations_of(manifest, chosen)
+    manifest, chosen = select_nodes(("model", "snapshot"), select)
+    relations = relations_of(manifest, chosen if select else None)
     if not relations:
         raise UsageError(
             f"no model and no snapshot is called {', '.join(select)}" if select else "the project has no marts",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from biostar.contracts import Source
-from biostar.errors import ConfigurationError, UsageError
-from biostar.project import dbt_target_dir
+from biostar.errors import UsageError
 from biostar.unload.lineage import phi_of_query
 from biostar.unload.phi import names_in_models, phi_of_node, phi_of_table
 from biostar.unload.request import Phi, Subject
@@ -100,23 +98,9 @@ def read_manifest(select: Sequence[str] = ()) -> tuple[dict[str, Any], frozenset
         ConfigurationError: dbt cannot parse the project.
         UsageError: dbt does not understand a selector.
     """
-    from biostar.build.runner import invoke_dbt
+    from biostar.build.selection import select_nodes
 
-    arguments = ["list", "--target", "duckdb", *(word for kind in _KINDS for word in ("--resource-type", kind))]
-    if select:
-        arguments += ["--select", *select]
-    outcome = invoke_dbt([*arguments, "--output", "json", "--output-keys", "unique_id"])
-    if not outcome.success:
-        raise ConfigurationError(
-            f"dbt cannot list the models: {str(outcome.exception).partition(chr(10))[0]}", next_step="dbt parse"
-        )
-    path = dbt_target_dir() / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise ConfigurationError(f"dbt left no manifest in '{path}'", next_step="dbt parse") from fault
-    listed = outcome.result if isinstance(outcome.result, list) else []
-    return manifest, frozenset(json.loads(line)["unique_id"] for line in listed)
+    return select_nodes(tuple(_KINDS), select)
 
 
 def _stored(node: Mapping[str, Any]) -> bool:
