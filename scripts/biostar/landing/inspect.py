@@ -39,6 +39,8 @@ class Inspection:
         types: of Parquet, the type of each column in DuckDB's words.
         repeats_keys: of JSON, whether a record has a key twice.
         only_texts: of JSON, whether every line is an object of plain texts, see KeysSeen.
+        records_are_lines: of CSV, whether each record has a line of its own: all lines end as the header does, with a
+            line feed or with both characters, and no quote is open where one ends.
     """
 
     header: Header
@@ -50,6 +52,7 @@ class Inspection:
     types: tuple[str, ...] = ()
     repeats_keys: bool = False
     only_texts: bool = False
+    records_are_lines: bool = False
 
 
 def inspect_object(
@@ -81,26 +84,39 @@ def inspect_object(
 def _of_csv(text: Text, key: str, sha: hashlib._Hash, names_in_order: NamesInOrder | None) -> Inspection:
     header: Header | None = None
     start = b""
-    line_feeds = returns = pairs = size = 0
-    quotes = False
+    line_feeds = returns = pairs = size = quotes = 0
+    spans_lines = False
     last = b""
     for chunk in text:
         if header is None:
             start += chunk
             header = _header(start, key, names_in_order, whole=False)
         size += len(chunk)
-        quotes = quotes or b'"' in chunk
         line_feeds += chunk.count(b"\n")
-        if header is None or header.line_end == "\r":
-            returns += chunk.count(b"\r")
+        if (found := chunk.count(b"\r")) or last == b"\r":
+            returns += found
             pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+        if quotes % 2 or b'"' in chunk:
+            between = chunk.split(b'"')
+            spans_lines = spans_lines or b"\n" in b"".join(between[1 - quotes % 2 :: 2])
+            quotes += len(between) - 1
         last = chunk[-1:]
     if header is None:
         header = _header(start, key, names_in_order, whole=True)
         assert header is not None
     ends = line_feeds + returns - pairs if header.line_end == "\r" else line_feeds
     lines = ends + (last not in ((b"", b"\n", b"\r") if header.line_end == "\r" else (b"", b"\n")))
-    return Inspection(header, text.compression, quotes, lines, size, sha.hexdigest())
+    return Inspection(
+        header,
+        text.compression,
+        quotes > 0,
+        lines,
+        size,
+        sha.hexdigest(),
+        records_are_lines=pairs == returns == (0 if header.line_end == "\n" else line_feeds)
+        and not spans_lines
+        and quotes % 2 == 0,
+    )
 
 
 def _header(start: bytes, key: str, names_in_order: NamesInOrder | None, *, whole: bool) -> Header | None:

@@ -57,6 +57,7 @@ class Files:
             types=one.inspection.types,
             repeats_keys=one.inspection.repeats_keys,
             only_texts=one.inspection.only_texts,
+            records_are_lines=one.inspection.records_are_lines,
         )
 
     def add_records(self, one: InspectedObject, begin: Mapping[int, bool]) -> None:

@@ -27,6 +27,9 @@ from biostar.warehouse import Warehouse
 ONE_WRITER = frozenset({"duckdb"})
 """Targets that are a file of one process: it reads each object with all its threads, and writes one load at a time."""
 
+INSPECTORS = 2
+"""Threads that read objects ahead, at least: a batch begins when all of its objects are inspected."""
+
 
 def run_plan(
     plan: Plan,
@@ -134,7 +137,7 @@ class _Run:
     def go(self, warehouse: Warehouse, jobs: int) -> None:
         if not self._plan.batches:
             return
-        ahead = InspectionAhead(self._plan.batches, self._look, jobs)
+        ahead = InspectionAhead(self._plan.batches, self._look, max(jobs, INSPECTORS))
         try:
             if jobs == 1:
                 self._work(warehouse, ahead)

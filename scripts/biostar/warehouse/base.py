@@ -121,6 +121,7 @@ class FileToLoad:
         open: gives its bytes, for the rare second look.
         left_out: lines that are blank in what lies at `address` because their quotes are broken.
         line_end: how its header line ends.
+        records_are_lines: of CSV, whether each record is known to have a line of its own.
         size: its bytes as they lie, 0 where nobody counted.
         types: of Parquet, the types of its columns in DuckDB's words.
         repeats_keys: of JSON, whether a record may have a key twice; False where it is known that none has.
@@ -139,6 +140,7 @@ class FileToLoad:
     types: tuple[str, ...] = ()
     repeats_keys: bool = True
     only_texts: bool = False
+    records_are_lines: bool = False
 
 
 @dataclass(frozen=True)

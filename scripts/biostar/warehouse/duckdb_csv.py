@@ -1,8 +1,11 @@
 """CSV objects into raw tables with DuckDB: every line of a file becomes a row, a reject, or is known to be blank.
 
-The fast way is one `insert … select from read_csv`. DuckDB 1.5 loses lines without a word where a quote is never
-closed, so the records that came out are held against the lines that went in; only where they differ (values that span
-lines, blank lines, broken quotes) a second look is taken, and where lines are missing the object is refused as it is.
+Files that are read alike go in together, a lot with one `insert … select from read_csv`: what a file costs is then its
+bytes, and not a statement of its own. DuckDB 1.5 loses lines without a word where a quote is never closed, so the
+records that came out are held against the lines that went in. It does not say how many rows it took from which file,
+and need not: each gives at most one record for each of its lines, so where the sums are equal every summand is. Only
+where they differ (blank lines) a second look is taken, and a file of which lines are missing is refused as it is. A
+file in which a quote is open where a line ends, by intent or not, is loaded alone.
 
 A quote that is opened and, lines later, closed by the rules of CSV makes one value, whatever it holds: nobody can tell
 it from a value that is meant to span lines.
@@ -12,17 +15,21 @@ Fields are named f0, f1, … in the statements, so that no name from a file gets
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from biostar.errors import BiostarError, DataError
+from biostar.errors import BiostarError, DataError, ObjectError
 from biostar.landing.inspect import blank_lines, lines_at
 from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, UnreadableAsIs, quote_identifier
+from biostar.warehouse.duckdb_statement import SPECIAL, bound, bound_as_text, literal, literal_path
 
 LONGEST_LINE = 4 * 1024 * 1024
 """Bytes; Redshift's COPY takes no longer input row, so a longer one is a reject on every target."""
 
+MOST_OBJECTS = 500
+"""In one statement; where one of them is in doubt, all of them are looked at again."""
 
 _AGAIN = "biostar_rejects_again"
 """Takes the rejects of a second look. DuckDB's plain ignore_errors drops good rows after text behind a quote."""
@@ -62,7 +69,7 @@ class _Read:
 
     Attributes:
         file: the file.
-        rejects: the temporary table with what DuckDB refused of it.
+        rejects: what DuckDB refused of it, as it stands behind FROM.
         loaded: rows that went in.
         rejected: records that did not.
         blank_lines: the blank ones, by number.
@@ -79,66 +86,67 @@ class _Read:
     blank_for_sure: bool
 
 
-def load_group(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
-    """Load the files of a group one after the other; see Warehouse.publish."""
-    reads: list[_Read] = []
+@dataclass(frozen=True)
+class _Refused:
+    """What DuckDB refused of a file: where it stands, how many records, and how many of them swallow lines."""
+
+    rejects: str
+    records: int = 0
+    quotes_over_lines: int = 0
+
+
+def load_csv(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
+    """Load the files of a group; see Warehouse.publish."""
+    lots = lots_of(group.files)
+    reads: list[list[_Read]] = []
     broken: list[str] = []
-    for number, file in enumerate(group.files):
-        read = _load_file(connection, group, file, f"biostar_rejects_{number}")
-        if read is None:
-            broken.append(file.key)
-        else:
-            reads.append(read)
+    for number, lot in enumerate(lots):
+        reads.append(_load_lot(connection, group, lot, f"biostar_rejects_{number}", broken))
     if broken:
         raise UnreadableAsIs(quotes=broken)
     too_long = _remove_too_long(connection, group)
     counts = []
-    for read in reads:
-        found = _locate_too_long(connection, group, read) if too_long else 0
-        too_long -= found
-        counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
-    for read in reads:
+    for lot_read in reads:
+        doubtful = _with_too_long(connection, group, lot_read) if too_long else frozenset()
+        for read in lot_read:
+            found = _locate_too_long(connection, group, read) if read.file.key in doubtful else 0
+            too_long -= found
+            counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
+    for number, _ in enumerate(lots):
         # They hold the text of the records, which is to be kept no longer than needed.
-        forget(connection, read.rejects)
+        forget(connection, f"biostar_rejects_{number}")
     if too_long:
         raise BiostarError(f"{too_long} over-long rows of '{group.table.name}' were not found again in their files")
     return counts
 
 
-def load_statements(group: LoadGroup) -> list[str]:
-    """The statement for each file of a group as it is sent, with the bound values written out."""
-    statements = []
-    for number, file in enumerate(group.files):
-        statement = bound_as_text(insert(group, file, f"biostar_rejects_{number}"), group)
-        statements.append(statement.replace("$address", literal(_literal_path(file.address))))
-    return statements
+def csv_statements(group: LoadGroup) -> list[str]:
+    """The statements for a group as they are sent, with the bound values written out."""
+    return [
+        bound_as_text(_insert(group, lot, f"biostar_rejects_{number}"), group).replace("$address", _written(lot))
+        for number, lot in enumerate(lots_of(group.files))
+    ]
 
 
-def bound_as_text(statement: str, group: LoadGroup) -> str:
-    """A statement with what a group binds written out, for people to read."""
-    written = {
-        "$load_id": str(group.load_id) if group.load_id else "<next load id>",
-        "$ingest_date": f"date '{group.ingest_date}'",
-        "$loaded_at": f"timestamp '{group.loaded_at}'",
-        **{f"$constant_{number}": literal(value) for number, (_, value) in enumerate(group.constants)},
-    }
-    for name, value in sorted(written.items(), reverse=True):  # $constant_10 before $constant_1
-        statement = statement.replace(name, value)
-    return statement
+def lots_of(files: Sequence[FileToLoad]) -> list[list[FileToLoad]]:
+    """Files in lots that are read with one statement.
+
+    In a lot of several, each file has its records on lines of their own, and DuckDB calls it as we do.
+    """
+    alike: dict[tuple[str, str], list[FileToLoad]] = {}
+    lots = []
+    for file in files:
+        if file.records_are_lines and not file.left_out and not any(character in file.address for character in SPECIAL):
+            alike.setdefault((file.compression, file.line_end), []).append(file)
+        else:
+            lots.append([file])
+    for members in alike.values():
+        lots += (members[place : place + MOST_OBJECTS] for place in range(0, len(members), MOST_OBJECTS))
+    return lots
 
 
-def bound(group: LoadGroup) -> dict[str, object]:
-    """The values of a group that its INSERT binds, besides the address."""
-    return {
-        "load_id": group.load_id,
-        "ingest_date": group.ingest_date,
-        "loaded_at": group.loaded_at,
-        **{f"constant_{number}": value for number, (_, value) in enumerate(group.constants)},
-    }
-
-
-def insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
-    """The INSERT of a file, or of several that are read like it; the address is bound as `$address`."""
+def _insert(group: LoadGroup, lot: Sequence[FileToLoad], rejects: str) -> str:
+    """The INSERT of a lot; the addresses are bound as `$address`."""
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = ", ".join(quote_identifier(name) for name in (*(name for _, name in taken), *dict(group.constants)))
     constants = [f"$constant_{number}" for number in range(len(group.constants))]
@@ -146,55 +154,150 @@ def insert(group: LoadGroup, file: FileToLoad, rejects: str) -> str:
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
         f" ({columns}, _load_id, _ingest_date, _loaded_at)"
-        f" select {fields}, $load_id, $ingest_date, $loaded_at from {scan(group, file, rejects)}"
+        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, lot, rejects)}"
     )
 
 
-def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> _Read | None:
+def _load_lot(
+    connection: duckdb.DuckDBPyConnection,
+    group: LoadGroup,
+    lot: Sequence[FileToLoad],
+    rejects: str,
+    broken: list[str],
+) -> list[_Read]:
+    """Load a lot; of what a broken quote swallows the keys are added to `broken`."""
     forget(connection, rejects)
     try:
         inserted = connection.execute(
-            insert(group, file, rejects),
-            {
-                "address": _literal_path(file.address),
-                **bound(group),
-            },
+            _insert(group, lot, rejects), {"address": _addresses(lot), **bound(group)}
         ).fetchone()
     except duckdb.InvalidInputException as fault:
-        if "invalid state" in str(fault):
-            raise UnreadableAsIs(line_ends=[file.key]) from None
-        raise DataError(
-            f"'{file.key}' cannot be read as CSV",
-            undone="nothing of its batch is loaded",
-            next_step="deliver it again as comma-separated UTF-8 text with a header",
-        ) from None
+        raise _unreadable(connection, group, lot, fault) from None
     assert inserted is not None
-    return _account(connection, group, file, rejects, int(inserted[0]))
+    loaded = int(inserted[0])
+    refused = _refused(connection, lot, rejects)
+    lines = sum(file.lines - group.header_lines - len(file.left_out) for file in lot)
+    is_even = loaded + sum(one.records for one in refused.values()) == lines
+    rows = {lot[0].key: loaded}
+    if is_even:
+        rows = {
+            file.key: file.lines - group.header_lines - len(file.left_out) - refused[file.key].records for file in lot
+        }
+    elif len(lot) > 1:
+        rows = _count(connection, group, lot)
+        if sum(rows.values()) != loaded:
+            raise _changed(lot)
+    reads = []
+    for file in lot:
+        read = _account(connection, group, file, refused[file.key], rows[file.key])
+        if read is None:
+            broken.append(file.key)
+        else:
+            reads.append(read)
+    return reads
+
+
+def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad], rejects: str) -> dict[str, _Refused]:
+    found = connection.execute(
+        f"""
+        select
+            scans.file_path,
+            scans.file_id,
+            count(distinct rejects.line),
+            count(*) filter (
+                where rejects.error_type = 'UNQUOTED VALUE'
+                and contains(trim(rejects.csv_line, chr(13) || chr(10)), chr(10))
+            )
+        from {rejects} as rejects
+        inner join {rejects}_scans as scans on rejects.scan_id = scans.scan_id and rejects.file_id = scans.file_id
+        group by scans.file_path, scans.file_id
+        """
+    ).fetchall()
+    if len(lot) == 1:
+        # Its path may be written otherwise; all there is belongs to it.
+        return {lot[0].key: _Refused(rejects, *(found[0][2:] if found else ()))}
+    of = {
+        str(path): _Refused(f"(select * from {rejects} where file_id = {int(number)})", int(records), int(over_lines))
+        for path, number, records, over_lines in found
+    }
+    refused = {file.key: of.pop(file.address, _Refused(f"(select * from {rejects} limit 0)")) for file in lot}
+    if of:
+        raise BiostarError(f"DuckDB calls {len(of)} files of '{lot[0].key}' and others by names that nobody gave them")
+    return refused
+
+
+def _count(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> dict[str, int]:
+    """Good rows of each file of a lot."""
+    forget(connection, _AGAIN)
+    # Fields that nobody asks for are not looked at, and a record that has too few or too many would be a good one.
+    every = " and ".join(f"coalesce(strlen(f{position}), 0) >= 0" for position in range(len(group.fields)))
+    rows = connection.execute(
+        f"select filename, count(*) filter (where {every}) from {_scan(group, lot, _AGAIN, name_files=True)}"
+        " group by filename",
+        {"address": _addresses(lot)},
+    ).fetchall()
+    forget(connection, _AGAIN)
+    found = {str(name): int(count) for name, count in rows}
+    return {file.key: found.get(file.address, 0) for file in lot}
+
+
+def _unreadable(
+    connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad], fault: duckdb.Error
+) -> Exception:
+    """What to raise where the engine gave up on a lot, with the files that are to blame."""
+    if len(lot) > 1:
+        mixed: list[FileToLoad] = []
+        bad: list[FileToLoad] = []
+        # With a connection of its own: the transaction of the load has ended by the fault.
+        with connection.cursor() as another:
+            for file in lot:
+                try:
+                    another.execute(
+                        f"select count(*) from {_scan(group, [file], _AGAIN)}", {"address": _addresses([file])}
+                    )
+                except duckdb.InvalidInputException as of_file:
+                    (mixed if _has_mixed_ends(of_file) else bad).append(file)
+                finally:
+                    forget(another, _AGAIN)
+        if not bad:
+            # Where each can be read alone, nobody knows what it is: written anew they are plain text.
+            return UnreadableAsIs(line_ends=[file.key for file in mixed or lot])
+        lot = bad
+    elif _has_mixed_ends(fault):
+        return UnreadableAsIs(line_ends=[lot[0].key])
+    return ObjectError(
+        f"'{lot[0].key}' cannot be read as CSV",
+        lot[0].key,
+        undone="nothing of it is loaded",
+        next_step="deliver it again as comma-separated UTF-8 text with a header",
+    )
+
+
+def _has_mixed_ends(fault: duckdb.Error) -> bool:
+    return "invalid state" in str(fault)
+
+
+def _changed(lot: Sequence[FileToLoad]) -> DataError:
+    return DataError(
+        f"objects from '{lot[0].key}' to '{lot[-1].key}' changed while they were being read",
+        undone="nothing of the batch is loaded",
+        next_step="run the load again when their delivery is complete",
+    )
 
 
 def _account(
-    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str, loaded: int
+    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, refused: _Refused, loaded: int
 ) -> _Read | None:
-    row = connection.execute(
-        f"""
-        select
-            count(distinct line),
-            count(*) filter (
-                where error_type = 'UNQUOTED VALUE' and contains(trim(csv_line, chr(13) || chr(10)), chr(10))
-            )
-        from {rejects}
-        """
-    ).fetchone()
-    assert row is not None
-    rejected, quotes_over_lines = int(row[0]), int(row[1])
-    if quotes_over_lines:
+    """Where each line of a file went, its rejects being written; None where lines are missing."""
+    if refused.quotes_over_lines:
         return None
+    rejected = refused.records
     blank: tuple[int, ...] = file.left_out
     inside = 0
     for_sure = True
     data_lines = file.lines - group.header_lines
     if loaded + rejected + len(blank) != data_lines:
-        inside = _line_ends_inside(connection, group, file, rejects) if file.quotes else 0
+        inside = 0 if file.records_are_lines or not file.quotes else _line_ends_inside(connection, group, file, refused)
         with file.open() as stream:
             blank = blank_lines(stream, file.key)
         # A blank line within a value is a line end inside and looks blank too; any other must be one of the blanks.
@@ -204,7 +307,7 @@ def _account(
         if unexplained == 0:
             blank = ()  # all of them are within values
         for_sure = unexplained == len(blank)
-    read = _Read(file, rejects, loaded, rejected + len(file.left_out), blank, inside > 0, for_sure)
+    read = _Read(file, refused.rejects, loaded, rejected + len(file.left_out), blank, inside > 0, for_sure)
     _write_rejects(connection, group, read)
     return read
 
@@ -215,17 +318,17 @@ def forget(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     connection.execute(f"drop table if exists {rejects}_scans")
 
 
-def _line_ends_inside(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, rejects: str) -> int:
+def _line_ends_inside(
+    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, refused: _Refused
+) -> int:
     """Line ends within the values of a file, of the good rows and of the rejected ones."""
     forget(connection, _AGAIN)
     good = connection.execute(
-        f"select coalesce(sum({_line_ends(group)}), 0) from {scan(group, file, _AGAIN)}",
-        {"address": _literal_path(file.address)},
+        f"select coalesce(sum({_line_ends(group)}), 0) from {_scan(group, [file], _AGAIN)}",
+        {"address": _addresses([file])},
     ).fetchone()
     bad = connection.execute(
-        f"""
-        select coalesce(sum(lines - 1), 0) from ({_LINES_OF_REJECTS.format(rejects=rejects)})
-        """
+        f"select coalesce(sum(lines - 1), 0) from ({_LINES_OF_REJECTS.format(rejects=refused.rejects)})"
     ).fetchone()
     forget(connection, _AGAIN)
     assert good is not None
@@ -340,13 +443,34 @@ def _remove_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup) ->
     return int(found[0])
 
 
-def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> int:
-    """Write a reject for each row with a value that is too long, reading the file again in its order."""
-    limits = [
+def _with_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, reads: Sequence[_Read]) -> frozenset[str]:
+    """Keys of the files of a lot that have such rows."""
+    if len(reads) <= 1:
+        return frozenset(read.file.key for read in reads)
+    lot = [read.file for read in reads]
+    tests = " or ".join(f"strlen(f{position}) > {width}" for position, width in _limits(group))
+    forget(connection, _AGAIN)
+    rows = connection.execute(
+        f"select distinct filename from {_scan(group, lot, _AGAIN, name_files=True)} where {tests}",
+        {"address": _addresses(lot)},
+    ).fetchall()
+    forget(connection, _AGAIN)
+    names = {str(name) for (name,) in rows}
+    return frozenset(file.key for file in lot if file.address in names)
+
+
+def _limits(group: LoadGroup) -> list[tuple[int, int]]:
+    """Position and bytes of each field whose column takes only so many."""
+    return [
         (position, width)
         for position, (name, width) in enumerate(zip(group.fields, group.widths, strict=True))
         if name is not None and width is not None
     ]
+
+
+def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> int:
+    """Write a reject for each row with a value that is too long, reading the file again in its order."""
+    limits = _limits(group)
     first = " ".join(f"when strlen(f{position}) > {width} then {position}" for position, width in limits)
     length = " ".join(f"when strlen(f{position}) > {width} then strlen(f{position})" for position, width in limits)
     inside = _line_ends(group) if read.values_span_lines else "0"
@@ -367,7 +491,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                     case {first} end as field,
                     case {length} end as value_length,
                     {inside} as line_ends
-                from {scan(group, read.file, _AGAIN, in_order=True)}
+                from {_scan(group, [read.file], _AGAIN, in_order=True)}
             ),
             placed as (
                 select
@@ -413,7 +537,7 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
             from too_long
             """,
             {
-                "address": _literal_path(read.file.address),
+                "address": _addresses([read.file]),
                 "header_lines": group.header_lines,
                 "blank_lines": list(read.blank_lines),
                 "records": records,
@@ -442,18 +566,25 @@ def _book(group: LoadGroup) -> str:
     )
 
 
-def scan(group: LoadGroup, file: FileToLoad, rejects: str, *, in_order: bool = False) -> str:
-    """The table function that reads a file; the sniffer and the partition in the path are out of the game.
+def _scan(
+    group: LoadGroup,
+    lot: Sequence[FileToLoad],
+    rejects: str,
+    *,
+    in_order: bool = False,
+    name_files: bool = False,
+) -> str:
+    """The table function that reads a lot; the sniffer and the partition in the path are out of the game.
 
-    The bad records go to a temporary table named `rejects`. One thread alone keeps the order of the file.
+    The bad records go to a temporary table named `rejects`. One thread alone keeps the order of a file.
     """
     columns = ", ".join(f"f{position}: 'varchar'" for position in range(len(group.fields)))
     return (
         f"read_csv($address, auto_detect = false, header = false, skip = {_skipped(group)}, columns = {{{columns}}},"
-        f""" delim = ',', quote = '"', escape = '"', compression = '{file.compression}',"""
+        f""" delim = ',', quote = '"', escape = '"', compression = '{lot[0].compression}',"""
         f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_LINE}, hive_partitioning = false,"
         f" parallel = {str(not in_order).lower()}, store_rejects = true, rejects_limit = 0,"
-        f" rejects_table = '{rejects}', rejects_scan = '{rejects}_scans')"
+        f" rejects_table = '{rejects}', rejects_scan = '{rejects}_scans'{', filename = true' if name_files else ''})"
     )
 
 
@@ -462,11 +593,10 @@ def _skipped(group: LoadGroup) -> int:
     return min(group.header_lines, 1)
 
 
-def literal(text: str | None) -> str:
-    """Text as a literal of DuckDB, for statements that are shown and not sent."""
-    return "null" if text is None else "'" + text.replace("'", "''") + "'"
+def _addresses(lot: Sequence[FileToLoad]) -> list[str]:
+    """The addresses to bind, which DuckDB takes for patterns."""
+    return [literal_path(file.address) for file in lot]
 
 
-def _literal_path(address: str) -> str:
-    """DuckDB takes a path for a pattern; in brackets each of its special characters stands for itself."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in address)
+def _written(lot: Sequence[FileToLoad]) -> str:
+    return f"[{', '.join(literal(address) for address in _addresses(lot))}]"

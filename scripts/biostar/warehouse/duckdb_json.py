@@ -21,7 +21,7 @@ from biostar.errors import ObjectError
 from biostar.landing.inspect import text_of
 from biostar.landing.json_lines import BLOCK, Block, blocks_of
 from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, quote_identifier
-from biostar.warehouse.duckdb_csv import bound_as_text
+from biostar.warehouse.duckdb_statement import bound_as_text
 
 _BLANK = " \t\r"
 _SPACES = "chr(32) || chr(9) || chr(13)"

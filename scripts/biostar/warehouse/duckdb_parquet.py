@@ -14,14 +14,19 @@ its row, from 1, where a text has that of its line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
 from biostar.errors import ObjectError, WarehouseError
 from biostar.warehouse.base import FileToLoad, LoadGroup, ObjectCounts, quote_identifier
-from biostar.warehouse.duckdb_csv import _literal_path, bound, bound_as_text, literal
-from biostar.warehouse.duckdb_small import lots
+from biostar.warehouse.duckdb_statement import SPECIAL, bound, bound_as_text, literal, literal_path
+
+SMALL = 1 << 20
+"""Bytes of an object; below, a statement of its own costs more than reading it twice."""
+
+MOST_OBJECTS = 500
+MOST_BYTES = 32 << 20
 
 _NUMBER = "file_row_number"
 _ADDRESS = "biostar_address"
@@ -30,7 +35,7 @@ _NESTED = ("STRUCT(", "MAP(", "UNION(")
 
 def load_parquet(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
     """Load the files of a group: small ones in lots, the others one after the other; see Warehouse.publish."""
-    small, others = lots(group.files)
+    small, others = lots_of(group.files)
     counts: list[ObjectCounts] = []
     for lot in small:
         done = _load_lot(connection, group, lot)
@@ -44,7 +49,7 @@ def parquet_statements(group: LoadGroup) -> list[str]:
     """The statements for a group as they are sent where nothing is in doubt, with the bound values written out."""
     if not group.fields:
         return []
-    small, others = lots(group.files)
+    small, others = lots_of(group.files)
     statements = []
     for lot in small:
         addresses = f"[{', '.join(literal(file.address) for file in lot)}]"
@@ -53,9 +58,38 @@ def parquet_statements(group: LoadGroup) -> list[str]:
             bound_as_text(_insert(group, lot[0]), group).replace("$address", addresses),
         ]
     for file in others:
-        address = literal(_literal_path(file.address))
+        address = literal(literal_path(file.address))
         statements.append(bound_as_text(_insert(group, file), group).replace("$address", address))
     return statements
+
+
+def lots_of(files: Sequence[FileToLoad]) -> tuple[list[list[FileToLoad]], list[FileToLoad]]:
+    """Small files in lots of two or more, and the others."""
+    small: list[FileToLoad] = []
+    others: list[FileToLoad] = []
+    for file in files:
+        fits = 0 < file.size < SMALL and not any(character in file.address for character in SPECIAL)
+        (small if fits else others).append(file)
+    found: list[list[FileToLoad]] = []
+    for lot in _cut(small):
+        if len(lot) > 1:
+            found.append(lot)
+        else:
+            others += lot
+    return found, others
+
+
+def _cut(files: Sequence[FileToLoad]) -> Iterator[list[FileToLoad]]:
+    lot: list[FileToLoad] = []
+    size = 0
+    for file in files:
+        if lot and (len(lot) == MOST_OBJECTS or size + file.size > MOST_BYTES):
+            yield lot
+            lot, size = [], 0
+        lot.append(file)
+        size += file.size
+    if lot:
+        yield lot
 
 
 def _load_lot(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> list[ObjectCounts]:
@@ -92,7 +126,7 @@ def _load_lot(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequ
 
 
 def _load_file(connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad) -> ObjectCounts:
-    address = _literal_path(file.address)
+    address = literal_path(file.address)
     rejected = 0
     try:
         inserted = connection.execute(

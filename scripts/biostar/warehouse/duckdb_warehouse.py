@@ -26,10 +26,10 @@ from biostar.warehouse.base import (
     next_load_id,
     quote_identifier,
 )
+from biostar.warehouse.duckdb_csv import csv_statements, load_csv
 from biostar.warehouse.duckdb_dialect import DuckDBDialect
 from biostar.warehouse.duckdb_json import json_statements, load_json
 from biostar.warehouse.duckdb_parquet import load_parquet, parquet_statements
-from biostar.warehouse.duckdb_small import csv_statements, load_csv
 from biostar.warehouse.httpfs import connect_to_s3
 
 DEFAULT_MEMORY = "1GB"

@@ -1,4 +1,4 @@
-"""Many small objects go in with one statement, and what is in any doubt among them with a statement of its own."""
+"""Objects that are read alike go in with one statement, and it is as if each had gone in alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import zstandard
 
-from biostar.warehouse import duckdb_small
+from biostar.warehouse import duckdb_csv
 from conftest import Lab
 from formats_lab import declared, make_formats_lab
 
@@ -70,40 +69,33 @@ def test_it_is_as_if_each_object_were_loaded_alone(lab: Lab, monkeypatch: pytest
     together = books(lab)
     assert len(together[1]) >= count - 2  # an object whose every line is broken may be left out
     lab.database.unlink()
-    monkeypatch.setattr(duckdb_small, "SMALL", 0)
+    monkeypatch.setattr(duckdb_csv, "MOST_OBJECTS", 1)
     assert lab.load("--max-errors", "100%").code in (0, 4)
     assert books(lab) == together
 
 
-def test_three_hundred_objects_take_one_statement(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 301 objects one is bad, so there is one lot and one object alone."""
+def test_three_hundred_objects_take_one_statement(lab: Lab) -> None:
+    """One of them has a bad record and one a blank line; each keeps its own."""
     for number in range(300):
         lab.put("supplies", f"{HEADER}2020-01-01,p{number},e,1,d,1\n", name=f"{number}.csv")
     lab.put("supplies", f"{HEADER}2020-01-01,p,e\n2020-01-01,q,e,1,d,1\n", name="bad.csv")
-    sizes = []
-    alone = []
-
-    def load_lot(connection: duckdb.DuckDBPyConnection, group: Any, lot: Any) -> Any:
-        sizes.append(len(lot))
-        counts, doubtful = load(connection, group, lot)
-        alone.append([file.key.rpartition("/")[2] for file in doubtful])
-        return counts, doubtful
-
-    load = duckdb_small.load_lot
-    monkeypatch.setattr(duckdb_small, "load_lot", load_lot)
+    lab.put("supplies", f"{HEADER}\n2020-01-01,r,e,1,d,1\n", name="blank.csv")
     outcome = lab.load()
-    assert (outcome.code, outcome.document["rows_loaded"], outcome.document["rows_rejected"]) == (0, 301, 1)
-    assert (sizes, alone) == ([301], [["bad.csv"]])
+    assert (outcome.code, outcome.document["rows_loaded"], outcome.document["rows_rejected"]) == (0, 302, 1)
     assert lab.query("select object_key[-7:], line_number, error_code from raw_meta.load_rejects") == [
         ("bad.csv", 2, "missing_columns")
     ]
-    assert lab.query("select count(distinct patient), count(*) from raw_ehr.supplies") == [(301, 301)]
+    assert lab.query("select rows_read, rows_loaded, count(*) from raw_meta.load_ledger group by all order by all") == [
+        (1, 1, 301),
+        (2, 1, 1),
+    ]
+    assert lab.query("select count(distinct patient), count(*) from raw_ehr.supplies") == [(302, 302)]
     # What was read for it is not kept: it is patients' data.
     assert lab.query("select count(*) from duckdb_tables() where table_name like 'biostar%'") == [(0,)]
 
 
 def test_a_lot_ends_at_its_limits(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_small, "MOST_OBJECTS", 7)
+    monkeypatch.setattr(duckdb_csv, "MOST_OBJECTS", 7)
     for number in range(20):
         lab.put("supplies", f"{HEADER}2020-01-01,p{number},e,1,d,1\n", name=f"{number}.csv")
     assert lab.load().document["rows_loaded"] == 20
