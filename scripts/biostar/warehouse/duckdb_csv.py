@@ -15,8 +15,8 @@ Fields are named f0, f1, … in the statements, so that no name from a file gets
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -31,6 +31,7 @@ LONGEST_LINE = 4 * 1024 * 1024
 MOST_OBJECTS = 500
 """In one statement; where one of them is in doubt, all of them are looked at again."""
 
+_REJECTS = "biostar_rejects"
 _AGAIN = "biostar_rejects_again"
 """Takes the rejects of a second look. DuckDB's plain ignore_errors drops good rows after text behind a quote."""
 
@@ -64,29 +65,6 @@ _REASON = """
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One file after its rows are in.
-
-    Attributes:
-        file: the file.
-        rejects: what DuckDB refused of it, as it stands behind FROM.
-        loaded: rows that went in.
-        rejected: records that did not.
-        blank_lines: the blank ones, by number.
-        values_span_lines: whether line ends stand within values.
-        blank_for_sure: whether each blank line is one, and none is part of a value.
-    """
-
-    file: FileToLoad
-    rejects: str
-    loaded: int
-    rejected: int
-    blank_lines: tuple[int, ...]
-    values_span_lines: bool
-    blank_for_sure: bool
-
-
-@dataclass(frozen=True)
 class _Refused:
     """What DuckDB refused of a file: where it stands, how many records, and how many of them swallow lines."""
 
@@ -95,36 +73,61 @@ class _Refused:
     quotes_over_lines: int = 0
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What a second look at a file found: rows that fit, rows with a value that is too long, line ends in values."""
+
+    fitting: int
+    too_long: int = 0
+    line_ends: int = 0
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One file after its rows are in.
+
+    Attributes:
+        file: the file.
+        rejects: what DuckDB refused of it, as it stands behind FROM.
+        refused: how many records those are.
+        loaded: rows that went in.
+        too_long: rows that did not, for a value that is longer than its column.
+        blank_lines: the blank ones, by number.
+        values_span_lines: whether line ends stand within values.
+        blank_for_sure: whether each blank line is one, and none is part of a value.
+    """
+
+    file: FileToLoad
+    rejects: str
+    refused: int
+    loaded: int
+    too_long: int
+    blank_lines: tuple[int, ...]
+    values_span_lines: bool
+    blank_for_sure: bool
+
+
 def load_csv(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
     """Load the files of a group; see Warehouse.publish."""
-    lots = lots_of(group.files)
-    reads: list[list[_Read]] = []
+    counts: list[ObjectCounts] = []
     broken: list[str] = []
-    for number, lot in enumerate(lots):
-        reads.append(_load_lot(connection, group, lot, f"biostar_rejects_{number}", broken))
+    for lot in lots_of(group.files):
+        for file, read in zip(lot, _load_lot(connection, group, lot), strict=True):
+            if read is None:
+                broken.append(file.key)
+            elif not broken:
+                counts.append(_write_rejects(connection, group, read))
+        # They hold the text of the records, which is to be kept no longer than needed.
+        forget(connection, _REJECTS)
     if broken:
         raise UnreadableAsIs(quotes=broken)
-    too_long = _remove_too_long(connection, group)
-    counts = []
-    for lot_read in reads:
-        doubtful = _with_too_long(connection, group, lot_read) if too_long else frozenset()
-        for read in lot_read:
-            found = _locate_too_long(connection, group, read) if read.file.key in doubtful else 0
-            too_long -= found
-            counts.append(ObjectCounts(read.file.key, read.loaded - found, read.rejected + found))
-    for number, _ in enumerate(lots):
-        # They hold the text of the records, which is to be kept no longer than needed.
-        forget(connection, f"biostar_rejects_{number}")
-    if too_long:
-        raise BiostarError(f"{too_long} over-long rows of '{group.table.name}' were not found again in their files")
     return counts
 
 
 def csv_statements(group: LoadGroup) -> list[str]:
     """The statements for a group as they are sent, with the bound values written out."""
     return [
-        bound_as_text(_insert(group, lot, f"biostar_rejects_{number}"), group).replace("$address", _written(lot))
-        for number, lot in enumerate(lots_of(group.files))
+        bound_as_text(_insert(group, lot), group).replace("$address", _written(lot)) for lot in lots_of(group.files)
     ]
 
 
@@ -145,7 +148,7 @@ def lots_of(files: Sequence[FileToLoad]) -> list[list[FileToLoad]]:
     return lots
 
 
-def _insert(group: LoadGroup, lot: Sequence[FileToLoad], rejects: str) -> str:
+def _insert(group: LoadGroup, lot: Sequence[FileToLoad]) -> str:
     """The INSERT of a lot; the addresses are bound as `$address`."""
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = ", ".join(quote_identifier(name) for name in (*(name for _, name in taken), *dict(group.constants)))
@@ -154,50 +157,38 @@ def _insert(group: LoadGroup, lot: Sequence[FileToLoad], rejects: str) -> str:
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
         f" ({columns}, _load_id, _ingest_date, _loaded_at)"
-        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, lot, rejects)}"
+        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, lot, _REJECTS)}"
+        f" where not {_is_too_long(group)}"
     )
 
 
-def _load_lot(
-    connection: duckdb.DuckDBPyConnection,
-    group: LoadGroup,
-    lot: Sequence[FileToLoad],
-    rejects: str,
-    broken: list[str],
-) -> list[_Read]:
-    """Load a lot; of what a broken quote swallows the keys are added to `broken`."""
-    forget(connection, rejects)
+def _load_lot(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> list[_Read | None]:
+    """Load a lot; None for each file of which a broken quote swallows lines."""
+    forget(connection, _REJECTS)
     try:
-        inserted = connection.execute(
-            _insert(group, lot, rejects), {"address": _addresses(lot), **bound(group)}
-        ).fetchone()
+        inserted = connection.execute(_insert(group, lot), {"address": _addresses(lot), **bound(group)}).fetchone()
     except duckdb.InvalidInputException as fault:
         raise _unreadable(connection, group, lot, fault) from None
     assert inserted is not None
     loaded = int(inserted[0])
-    refused = _refused(connection, lot, rejects)
-    lines = sum(file.lines - group.header_lines - len(file.left_out) for file in lot)
-    is_even = loaded + sum(one.records for one in refused.values()) == lines
-    rows = {lot[0].key: loaded}
-    if is_even:
-        rows = {
-            file.key: file.lines - group.header_lines - len(file.left_out) - refused[file.key].records for file in lot
-        }
-    elif len(lot) > 1:
-        rows = _count(connection, group, lot)
-        if sum(rows.values()) != loaded:
-            raise _changed(lot)
-    reads = []
-    for file in lot:
-        read = _account(connection, group, file, refused[file.key], rows[file.key])
-        if read is None:
-            broken.append(file.key)
-        else:
-            reads.append(read)
-    return reads
+    refused = _refused(connection, lot)
+    data_lines = {file.key: file.lines - group.header_lines - len(file.left_out) for file in lot}
+    if loaded + sum(one.records for one in refused.values()) == sum(data_lines.values()):
+        looks = {key: _Look(lines - refused[key].records) for key, lines in data_lines.items()}
+    else:
+        looks = _look_again(connection, group, lot)
+        if len(lot) == 1:
+            looks[lot[0].key] = replace(looks[lot[0].key], fitting=loaded)
+        elif sum(look.fitting for look in looks.values()) != loaded:
+            raise DataError(
+                f"objects from '{lot[0].key}' to '{lot[-1].key}' changed while they were being read",
+                undone="nothing of the batch is loaded",
+                next_step="run the load again when their delivery is complete",
+            )
+    return [_account(connection, group, file, refused[file.key], looks[file.key]) for file in lot]
 
 
-def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad], rejects: str) -> dict[str, _Refused]:
+def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad]) -> dict[str, _Refused]:
     found = connection.execute(
         f"""
         select
@@ -208,37 +199,42 @@ def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad], r
                 where rejects.error_type = 'UNQUOTED VALUE'
                 and contains(trim(rejects.csv_line, chr(13) || chr(10)), chr(10))
             )
-        from {rejects} as rejects
-        inner join {rejects}_scans as scans on rejects.scan_id = scans.scan_id and rejects.file_id = scans.file_id
+        from {_REJECTS} as rejects
+        inner join {_REJECTS}_scans as scans on rejects.scan_id = scans.scan_id and rejects.file_id = scans.file_id
         group by scans.file_path, scans.file_id
         """
     ).fetchall()
     if len(lot) == 1:
         # Its path may be written otherwise; all there is belongs to it.
-        return {lot[0].key: _Refused(rejects, *(found[0][2:] if found else ()))}
+        return {lot[0].key: _Refused(_REJECTS, *(found[0][2:] if found else ()))}
     of = {
-        str(path): _Refused(f"(select * from {rejects} where file_id = {int(number)})", int(records), int(over_lines))
+        str(path): _Refused(f"(select * from {_REJECTS} where file_id = {int(number)})", int(records), int(over_lines))
         for path, number, records, over_lines in found
     }
-    refused = {file.key: of.pop(file.address, _Refused(f"(select * from {rejects} limit 0)")) for file in lot}
+    refused = {file.key: of.pop(file.address, _Refused(f"(select * from {_REJECTS} limit 0)")) for file in lot}
     if of:
         raise BiostarError(f"DuckDB calls {len(of)} files of '{lot[0].key}' and others by names that nobody gave them")
     return refused
 
 
-def _count(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> dict[str, int]:
-    """Good rows of each file of a lot."""
+def _look_again(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> dict[str, _Look]:
+    """Read a lot again, to count file by file."""
     forget(connection, _AGAIN)
-    # Fields that nobody asks for are not looked at, and a record that has too few or too many would be a good one.
-    every = " and ".join(f"coalesce(strlen(f{position}), 0) >= 0" for position in range(len(group.fields)))
+    taken = [position for position, name in enumerate(group.fields) if name is not None]
+    # The engine passes over mistakes in fields that nobody asks for, so these are those that were asked for before.
+    line_ends = _line_ends(range(len(group.fields)) if len(lot) == 1 and lot[0].quotes else taken)
     rows = connection.execute(
-        f"select filename, count(*) filter (where {every}) from {_scan(group, lot, _AGAIN, name_files=True)}"
-        " group by filename",
+        "select filename, count(*) filter (where not too_long), count(*) filter (where too_long), sum(line_ends)"
+        f" from (select filename, {_is_too_long(group)} as too_long, {line_ends} as line_ends"
+        f" from {_scan(group, lot, _AGAIN, name_files=True)}) group by filename",
         {"address": _addresses(lot)},
     ).fetchall()
     forget(connection, _AGAIN)
-    found = {str(name): int(count) for name, count in rows}
-    return {file.key: found.get(file.address, 0) for file in lot}
+    found = {str(name): _Look(int(fitting), int(too_long), int(inside)) for name, fitting, too_long, inside in rows}
+    if len(lot) == 1:
+        # Its path may be written otherwise.
+        return {lot[0].key: next(iter(found.values()), _Look(0))}
+    return {file.key: found.get(file.address, _Look(0)) for file in lot}
 
 
 def _unreadable(
@@ -277,39 +273,28 @@ def _has_mixed_ends(fault: duckdb.Error) -> bool:
     return "invalid state" in str(fault)
 
 
-def _changed(lot: Sequence[FileToLoad]) -> DataError:
-    return DataError(
-        f"objects from '{lot[0].key}' to '{lot[-1].key}' changed while they were being read",
-        undone="nothing of the batch is loaded",
-        next_step="run the load again when their delivery is complete",
-    )
-
-
 def _account(
-    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, refused: _Refused, loaded: int
+    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, refused: _Refused, look: _Look
 ) -> _Read | None:
-    """Where each line of a file went, its rejects being written; None where lines are missing."""
+    """Where each line of a file went; None where lines are missing."""
     if refused.quotes_over_lines:
         return None
-    rejected = refused.records
-    blank: tuple[int, ...] = file.left_out
+    blank = file.left_out
     inside = 0
     for_sure = True
-    data_lines = file.lines - group.header_lines
-    if loaded + rejected + len(blank) != data_lines:
-        inside = 0 if file.records_are_lines or not file.quotes else _line_ends_inside(connection, group, file, refused)
+    unexplained = file.lines - group.header_lines - look.fitting - look.too_long - refused.records
+    if unexplained != len(file.left_out):
+        inside = look.line_ends + (_line_ends_of(connection, refused.rejects) if file.quotes else 0)
         with file.open() as stream:
             blank = blank_lines(stream, file.key)
         # A blank line within a value is a line end inside and looks blank too; any other must be one of the blanks.
-        unexplained = data_lines - loaded - rejected - inside
+        unexplained -= inside
         if not 0 <= unexplained <= len(blank):
             return None
+        for_sure = unexplained in (0, len(blank))
         if unexplained == 0:
             blank = ()  # all of them are within values
-        for_sure = unexplained == len(blank)
-    read = _Read(file, refused.rejects, loaded, rejected + len(file.left_out), blank, inside > 0, for_sure)
-    _write_rejects(connection, group, read)
-    return read
+    return _Read(file, refused.rejects, refused.records, look.fitting, look.too_long, blank, inside > 0, for_sure)
 
 
 def forget(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
@@ -318,49 +303,48 @@ def forget(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     connection.execute(f"drop table if exists {rejects}_scans")
 
 
-def _line_ends_inside(
-    connection: duckdb.DuckDBPyConnection, group: LoadGroup, file: FileToLoad, refused: _Refused
-) -> int:
-    """Line ends within the values of a file, of the good rows and of the rejected ones."""
-    forget(connection, _AGAIN)
-    good = connection.execute(
-        f"select coalesce(sum({_line_ends(group)}), 0) from {_scan(group, [file], _AGAIN)}",
-        {"address": _addresses([file])},
+def _line_ends_of(connection: duckdb.DuckDBPyConnection, rejects: str) -> int:
+    """Line ends within refused records."""
+    row = connection.execute(
+        f"select coalesce(sum(lines - 1), 0) from ({_LINES_OF_REJECTS.format(rejects=rejects)})"
     ).fetchone()
-    bad = connection.execute(
-        f"select coalesce(sum(lines - 1), 0) from ({_LINES_OF_REJECTS.format(rejects=refused.rejects)})"
-    ).fetchone()
-    forget(connection, _AGAIN)
-    assert good is not None
-    assert bad is not None
-    return int(good[0]) + int(bad[0])
+    assert row is not None
+    return int(row[0])
 
 
-def _line_ends(group: LoadGroup) -> str:
+def _line_ends(positions: Iterable[int]) -> str:
     return " + ".join(
-        f"coalesce(strlen(f{position}) - strlen(replace(f{position}, chr(10), '')), 0)"
-        for position in range(len(group.fields))
+        f"coalesce(strlen(f{position}) - strlen(replace(f{position}, chr(10), '')), 0)" for position in positions
     )
 
 
-def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> None:
-    book = _book(group)
-    file = read.file
-    common = {
+def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> ObjectCounts:
+    """Write what did not go in of a file to load_rejects, and say how many records that is."""
+    if read.file.left_out:
+        connection.execute(
+            f"insert into {_book(group)} select $load_id, $source, $table, $key, unnest($lines), null, 'broken_quotes',"
+            " 'a quote on the line is not closed on it, in a file where quotes are broken', null, $now",
+            {**_of_reject(group, read.file), "lines": list(read.file.left_out)},
+        )
+    if read.refused:
+        _write_refused(connection, group, read)
+    if read.too_long:
+        _write_too_long(connection, group, read)
+    return ObjectCounts(read.file.key, read.loaded, len(read.file.left_out) + read.refused + read.too_long)
+
+
+def _of_reject(group: LoadGroup, file: FileToLoad) -> dict[str, object]:
+    return {
         "load_id": group.load_id,
         "source": group.table.source,
         "table": group.table.name,
         "key": file.key,
         "now": group.loaded_at,
     }
-    if file.left_out:
-        connection.execute(
-            f"insert into {book} select $load_id, $source, $table, $key, unnest($lines), null, 'broken_quotes',"
-            " 'a quote on the line is not closed on it, in a file where quotes are broken', null, $now",
-            {**common, "lines": list(file.left_out)},
-        )
-    if read.rejected == len(file.left_out):
-        return
+
+
+def _write_refused(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> None:
+    """Write the records that DuckDB refused, each with the line on which it begins."""
     if read.values_span_lines:
         records, lines = _reject_lines(connection, group, read)
         places = "select unnest($records) as line, unnest($lines) as line_number"
@@ -370,7 +354,7 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
         where = {"lines_between": group.header_lines - _skipped(group)}
     connection.execute(
         f"""
-        insert into {book}
+        insert into {_book(group)}
         with places as (
             {places}
         ),
@@ -396,7 +380,7 @@ def _write_rejects(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read
         inner join places on first_errors.line = places.line
         """,
         {
-            **common,
+            **_of_reject(group, read.file),
             **where,
             "names": list(group.names),
             "width": len(group.fields),
@@ -425,40 +409,6 @@ def _reject_lines(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read:
         return records, lines_at(stream, read.file.key, [int(at) for _, at in rows])
 
 
-def _remove_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> int:
-    """Take rows with a value longer than declared out of the load again, and say how many; mostly none."""
-    tests = [
-        f"strlen({quote_identifier(name)}) > {width}"
-        for name, width in zip(group.fields, group.widths, strict=True)
-        if name is not None and width is not None
-    ]
-    if not tests:
-        return 0
-    table = quote_identifier(group.table.schema, group.table.name)
-    where = f"where _load_id = $load_id and ({' or '.join(tests)})"
-    found = connection.execute(f"select count(*) from {table} {where}", {"load_id": group.load_id}).fetchone()
-    assert found is not None
-    if found[0]:
-        connection.execute(f"delete from {table} {where}", {"load_id": group.load_id})
-    return int(found[0])
-
-
-def _with_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, reads: Sequence[_Read]) -> frozenset[str]:
-    """Keys of the files of a lot that have such rows."""
-    if len(reads) <= 1:
-        return frozenset(read.file.key for read in reads)
-    lot = [read.file for read in reads]
-    tests = " or ".join(f"strlen(f{position}) > {width}" for position, width in _limits(group))
-    forget(connection, _AGAIN)
-    rows = connection.execute(
-        f"select distinct filename from {_scan(group, lot, _AGAIN, name_files=True)} where {tests}",
-        {"address": _addresses(lot)},
-    ).fetchall()
-    forget(connection, _AGAIN)
-    names = {str(name) for (name,) in rows}
-    return frozenset(file.key for file in lot if file.address in names)
-
-
 def _limits(group: LoadGroup) -> list[tuple[int, int]]:
     """Position and bytes of each field whose column takes only so many."""
     return [
@@ -468,12 +418,18 @@ def _limits(group: LoadGroup) -> list[tuple[int, int]]:
     ]
 
 
-def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> int:
+def _is_too_long(group: LoadGroup) -> str:
+    """Whether a row has a value that is longer than declared."""
+    tests = " or ".join(f"strlen(f{position}) > {width}" for position, width in _limits(group))
+    return f"coalesce({tests}, false)" if tests else "false"
+
+
+def _write_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, read: _Read) -> None:
     """Write a reject for each row with a value that is too long, reading the file again in its order."""
     limits = _limits(group)
     first = " ".join(f"when strlen(f{position}) > {width} then {position}" for position, width in limits)
     length = " ".join(f"when strlen(f{position}) > {width} then strlen(f{position})" for position, width in limits)
-    inside = _line_ends(group) if read.values_span_lines else "0"
+    inside = _line_ends(range(len(group.fields))) if read.values_span_lines else "0"
     # A row begins after the header, the rows before it with the lines that they span, and the rejects and blank lines
     # before it, here called obstacles. Counted among the lines of rows only, an obstacle stands where the row that
     # follows it begins. A blank line that may be part of a value leaves the number open.
@@ -542,20 +498,19 @@ def _locate_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup, re
                 "blank_lines": list(read.blank_lines),
                 "records": records,
                 "lines": lines,
-                "load_id": group.load_id,
-                "source": group.table.source,
-                "table": group.table.name,
-                "key": read.file.key,
+                **_of_reject(group, read.file),
                 "names": list(group.names),
                 "widths": list(group.widths),
-                "now": group.loaded_at,
             },
         ).fetchone()
     finally:
         connection.execute("set preserve_insertion_order = false")
     forget(connection, _AGAIN)
     assert row is not None
-    return int(row[0])
+    if row[0] != read.too_long:
+        raise BiostarError(
+            f"'{read.file.key}' has {read.too_long} rows with a value that is too long, {row[0]} were found again"
+        )
 
 
 def _book(group: LoadGroup) -> str:
