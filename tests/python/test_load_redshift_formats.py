@@ -296,8 +296,8 @@ def test_rows_that_copy_loses_of_json_and_parquet_are_missed(
     lab.put_key("other/stays/dt=2024-02-08/region=eu/c.parquet", content)
     real = RedshiftWarehouse._look_over
 
-    def short(self: RedshiftWarehouse, *arguments: Any) -> tuple[int, int, int, int]:
-        rows, misfits, returns, line_ends = real(self, *arguments)
+    def short(self: RedshiftWarehouse, *arguments: Any, **more: bool) -> tuple[int, int, int, int]:
+        rows, misfits, returns, line_ends = real(self, *arguments, **more)
         return rows - 1, misfits, returns, line_ends
 
     with monkeypatch.context() as patch:

@@ -423,7 +423,14 @@ class RedshiftWarehouse:
         with self._filled(group, [file], columns, group.table.file_format) as (name, account):
             if account is None:
                 return None
-            rows, misfits, returns, line_ends = self._look_over(name, columns, group.table.file_format, account, [file])
+            rows, misfits, returns, line_ends = self._look_over(
+                name,
+                columns,
+                group.table.file_format,
+                account,
+                [file],
+                may_span_lines=file.quotes and not file.records_are_lines,
+            )
             found = self._judged(work, file, account)
             if misfits or returns or found is None or (line_ends and account.refused):
                 return None
@@ -549,8 +556,10 @@ class RedshiftWarehouse:
         file_format: FileFormat,
         account: CopyAccount,
         files: Sequence[FileToLoad],
+        *,
+        may_span_lines: bool = False,
     ) -> tuple[int, int, int, int]:
-        (row,) = self.query(look_over(name, columns, file_format))
+        (row,) = self.query(look_over(name, columns, file_format, may_span_lines=may_span_lines))
         (last,) = self.query("select pg_last_copy_count()")
         rows, misfits, returns, line_ends = (int(value) for value in row)
         if not rows == account.loaded == int(last[0]):
