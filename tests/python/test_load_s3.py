@@ -95,9 +95,13 @@ def test_any_key_works(lab: Lab, bucket: Bucket) -> None:
     names = ("it's + %41 & co.csv", "gl*b[1].csv", "ünï #漢.csv", "a/b/c.csv", "glob1.csv", "back\\slash.csv")
     names += ("what?.csv", "what?s3_region=eu-central-1.csv", '"quoted"; drop.csv', "a//b.csv", "x" * 900 + ".csv")
     for number, name in enumerate(names):
-        bucket.put(key(name), HEADER + f"2020-01-01,,{number},e,1,d\n")
+        # A bad record and a blank line, so that each row has to be told from which object it came.
+        bucket.put(key(name), HEADER + f"2020-01-01,,{number},e,1,d\n\nbad\n")
     outcome = lab.load()
     assert (outcome.code, outcome.document["rows_loaded"]) == (0, len(names)), outcome.document
+    rejects = lab.query("select object_key, line_number from raw_meta.load_rejects")
+    assert sorted(rejects) == sorted((f"ehr/conditions/ingest_date={DAY}/{name}", 4) for name in names)
+    assert lab.query("select distinct rows_read, rows_loaded from raw_meta.load_ledger") == [(2, 1)]
     assert {int(number) for (number,) in lab.query("select patient from raw_ehr.conditions")} == {*range(len(names))}
     loaded = lab.query("select object_key from raw_meta.load_ledger")
     assert {one.partition(f"{DAY}/")[2] for (one,) in loaded} == set(names)
