@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -114,6 +115,7 @@ class _Shared:
     settings: CopySettings | None = None
     scratch: Scratch | None = None
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class RedshiftWarehouse:
@@ -210,8 +212,9 @@ class RedshiftWarehouse:
             ConfigurationError: it does not lie in S3, or there is no role to read it with.
         """
         self._shared.settings = self._copy_settings(uri)
-        if self._shared.scratch is None:  # the sessions of a run share one
-            self._shared.scratch = Scratch.connect(uri, self._shared.run, self._shared.environment)
+        with self._shared.lock:  # the sessions of a run share one, which knows all that has to be removed
+            if self._shared.scratch is None:
+                self._shared.scratch = Scratch.connect(uri, self._shared.run, self._shared.environment)
 
     def can_read(self, address: str) -> bool:
         """Whether the engine takes an address for what it is: in a manifest, any."""
