@@ -18,14 +18,66 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
-from biostar.errors import BiostarError, ConfigurationError, DataError, UsageError, WarehouseError
+from biostar.errors import BiostarError, ConfigurationError, ObjectError, TransientError, UsageError, WarehouseError
 from biostar.landing.listing import Found, LandedObject
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
-_DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
+DEFAULT_TIMEOUT = 60
+"""Seconds that S3 may stay silent within one request."""
+
+ATTEMPTS = 5
+"""How often a request is sent; botocore's pauses between grow and are random."""
+
+FAULTS = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
+"""What a request raises."""
+
+_FORBIDDEN = {"403", "AccessDenied"}
+_DENIED = _FORBIDDEN | {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
+_GONE = {"404", "NoSuchKey"}
+_NO_ANSWER = (
+    botocore.exceptions.HTTPClientError,
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.IncompleteReadError,
+)
+_WRONG_ADDRESS = (botocore.exceptions.SSLError, botocore.exceptions.ProxyConnectionError)
+_BUSY = {"RequestTimeout", "Throttling", "ThrottlingException"}
+"""Codes of a busy store with a status below 500."""
+
+
+def s3_timeout(environment: Mapping[str, str]) -> int:
+    """Seconds that S3 may stay silent before a request counts as failed.
+
+    Raises:
+        ConfigurationError: BIOSTAR_S3_TIMEOUT is no whole number from 1.
+    """
+    told = environment.get("BIOSTAR_S3_TIMEOUT") or str(DEFAULT_TIMEOUT)
+    if not (told.isascii() and told.isdigit() and int(told) >= 1):
+        raise ConfigurationError(
+            f"BIOSTAR_S3_TIMEOUT is '{told}'", next_step="give it as a whole number of seconds from 1, such as 60"
+        )
+    return int(told)
+
+
+def code_of(fault: BaseException) -> str:
+    """S3's code of an error, or what kind it is; never its text, which may repeat the request."""
+    response = getattr(fault, "response", None) or {}
+    return str(response.get("Error", {}).get("Code") or type(fault).__name__)
+
+
+def is_forbidden(fault: BaseException) -> bool:
+    """Whether the credentials are wrong, or do not allow it."""
+    return code_of(fault) in _DENIED
+
+
+def passes_by_itself(fault: BaseException) -> bool:
+    """Whether S3 is busy, or the connection failed: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html."""
+    if isinstance(fault, botocore.exceptions.ClientError):
+        status = fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or code_of(fault) in _BUSY
+    return isinstance(fault, _NO_ANSWER) and not isinstance(fault, _WRONG_ADDRESS)
 
 
 def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict[str, str]]:
@@ -50,7 +102,12 @@ def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict
     if frozen.token:
         settings["session_token"] = frozen.token
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-    config = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+    seconds = s3_timeout(environment)
+    config = Config(
+        connect_timeout=min(10, seconds),
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
     if endpoint:
         address = urlsplit(endpoint)
         settings |= {
@@ -116,14 +173,14 @@ class S3Landing:
                             entry["ETag"].strip('"'),
                             modified=entry["LastModified"].astimezone(datetime.timezone.utc),
                         )
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
-            raise self._translated(fault, self.uri) from None
+        except FAULTS as fault:
+            raise self._translated(fault) from None
 
     def open(self, key: str) -> BinaryIO:
         """The bytes of an object."""
         try:
             body = self._client.get_object(Bucket=self._bucket, Key=self._full(key))["Body"]
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
+        except FAULTS as fault:
             raise self._translated(fault, key) from None
         return cast(BinaryIO, _Body(body, key))
 
@@ -147,21 +204,33 @@ class S3Landing:
         """Whether the ETag is as listed."""
         try:
             head = self._client.head_object(Bucket=self._bucket, Key=self._full(found.key))
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as fault:
+        except FAULTS as fault:
             raise self._translated(fault, found.key) from None
         return head["ETag"].strip('"') == found.stamp
 
     def _full(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
 
-    def _translated(self, fault: Exception, what: str) -> BiostarError:
-        # The code, not the text: the text of a signature error repeats the request.
-        code = type(fault).__name__
-        if isinstance(fault, botocore.exceptions.ClientError):
-            code = str(fault.response.get("Error", {}).get("Code", code))
+    def _translated(self, fault: Exception, key: str = "") -> BiostarError:
+        """A failed listing, or with a key a failed request for one object, which keeps its neighbours out of it."""
+        code = code_of(fault)
+        if key and code in _GONE:
+            return ObjectError(
+                f"'{key}' was removed while the load ran",
+                key,
+                undone="nothing of it is loaded",
+                next_step="run the load again",
+            )
+        if key and code in _FORBIDDEN:
+            return ObjectError(
+                f"'{key}' may not be read with these credentials ({code})",
+                key,
+                undone="nothing of it is loaded",
+                next_step="allow s3:GetObject on it, and kms:Decrypt with its key, then run the load again",
+            )
         if code in _DENIED:
             return ConfigurationError(
-                f"'{what}' may not be read with these credentials ({code})",
+                f"'{key or self.uri}' may not be read with these credentials ({code})",
                 next_step="allow s3:ListBucket and s3:GetObject on the landing, or use another AWS_PROFILE",
             )
         if code == "NoSuchBucket":
@@ -170,9 +239,8 @@ class S3Landing:
                 undone="nothing was loaded",
                 next_step="name the landing with --landing or BIOSTAR_LANDING",
             )
-        if code in ("404", "NoSuchKey"):
-            return DataError(f"'{what}' was removed while the load ran", next_step="run the load again")
-        return WarehouseError(f"'{what}' cannot be read from S3 ({code})", next_step="run the load again")
+        kind = TransientError if passes_by_itself(fault) else WarehouseError
+        return kind(f"'{key or self.uri}' cannot be read from S3 ({code})", next_step="run the load again")
 
 
 class _Body:
@@ -185,8 +253,8 @@ class _Body:
     def read(self, size: int = -1) -> bytes:
         try:
             return self._body.read(size)
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError) as fault:
-            raise WarehouseError(
+        except botocore.exceptions.BotoCoreError as fault:
+            raise TransientError(
                 f"'{self._key}' cannot be read from S3 to its end ({type(fault).__name__})",
                 next_step="run the load again",
             ) from None

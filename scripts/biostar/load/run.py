@@ -94,6 +94,11 @@ def run_plan(
     except BaseException:
         report.is_broken_off = True
         raise
+    else:
+        report.warnings += [
+            f"'{address}' could not be removed from S3; the first load after a day does so"
+            for address in warehouse.clean_up()
+        ]
     finally:
         report.batches.sort(key=lambda result: result.load_id)
         report.seconds = time.monotonic() - began

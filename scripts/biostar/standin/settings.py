@@ -19,6 +19,7 @@ class Settings:
         user: the administrator, a superuser as Redshift's admin user is.
         password: the administrator's password.
         s3_endpoint: where COPY and UNLOAD find S3; empty means AWS's own or `AWS_ENDPOINT_URL`.
+        s3_timeout: seconds that S3 may stay silent within one request.
         gate: `module:function` called with each user statement; it returns a refusal text or None.
         postgres_bin: directory of initdb and postgres; empty means look for them.
         tls: whether SSLRequest is answered with yes.
@@ -32,6 +33,7 @@ class Settings:
     user: str = "biostar"
     password: str = "standin"
     s3_endpoint: str = ""
+    s3_timeout: float = 60
     gate: str = ""
     postgres_bin: str = ""
     tls: bool = True

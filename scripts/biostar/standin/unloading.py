@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from biostar.standin.errors import Refused, SqlError
 from biostar.standin.loading.command import read_authorization
-from biostar.standin.loading.objects import client, list_objects, s3_error, split_url
+from biostar.standin.loading.objects import client, list_objects, s3_error, s3_errors, split_url
 from biostar.standin.rewrite.definitions import literal_value, read_columns
 from biostar.standin.rewrite.statements import plan_statement
 from biostar.standin.rewrite.tokens import Tokens
@@ -178,7 +178,7 @@ class Unload:
         sql = self.session.typed(plan).sql
         columns = self.backend.describe(sql)
         self._check_partitions(columns)
-        self.s3 = client(self.session.server.settings.s3_endpoint)
+        self.s3 = client(self.session.server.settings)
         bucket, prefix = split_url(self.command.target)
         self._make_room(bucket, prefix)
         started = _now()
@@ -208,7 +208,8 @@ class Unload:
                 "XX000",
             )
         for key in present:
-            self.s3.delete_object(Bucket=bucket, Key=key)
+            with s3_errors(f"s3://{bucket}/{key}"):
+                self.s3.delete_object(Bucket=bucket, Key=key)
 
     # writing --------------------------------------------------------------------------------------------------
 
@@ -270,7 +271,8 @@ class Unload:
             self._export(work, query, list(values), file)
             rows = min(step, total - written)
             key = f"{prefix}{place}{0:04d}_part_{part:02d}{self._extension()}"
-            self.s3.upload_file(str(file), bucket, key)
+            with s3_errors(f"s3://{bucket}/{key}"):
+                self.s3.upload_file(str(file), bucket, key)
             self.files.append((f"s3://{bucket}/{key}", file.stat().st_size, rows))
             file.unlink()
             written, part = written + rows, part + 1
@@ -338,7 +340,8 @@ class Unload:
             document["meta"] = {"content_length": sum(size for _, size, _ in self.files), "record_count": rows}
             document["author"] = {"name": "Amazon Redshift", "version": "stand-in"}
         body = json.dumps(document, indent=2).encode()
-        self.s3.put_object(Bucket=bucket, Key=f"{prefix}manifest", Body=body)
+        with s3_errors(f"s3://{bucket}/{prefix}manifest"):
+            self.s3.put_object(Bucket=bucket, Key=f"{prefix}manifest", Body=body)
 
     def _record(self, started: str, rows: int) -> None:
         query_id = self.backend.run("select nextval('standin.query_id')").rows[0][0]

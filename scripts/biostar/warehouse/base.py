@@ -299,5 +299,8 @@ class Warehouse(Protocol):
     def reopen(self) -> None:
         """Connect anew after a TransientError; what was staged is gone."""
 
+    def clean_up(self) -> list[str]:
+        """Remove what a run wrote beside the tables; returns the addresses of what the store did not let go of."""
+
     def close(self) -> None:
         """Release the connection."""

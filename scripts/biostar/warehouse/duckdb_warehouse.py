@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 
 from biostar.contracts import RawTable
-from biostar.errors import BiostarError, ConfigurationError, DataError, WarehouseError
+from biostar.errors import BiostarError, ConfigurationError, DataError, TransientError, WarehouseError
 from biostar.project import duckdb_path
 from biostar.warehouse.base import (
     LoadGroup,
@@ -40,6 +41,11 @@ ROWS_PER_INSERT = 500
 
 _LOAD = {"csv": load_csv, "json": load_json, "parquet": load_parquet}
 _STATEMENTS = {"csv": csv_statements, "json": json_statements, "parquet": parquet_statements}
+
+_OF_HTTP = re.compile(
+    r"(?:IO|HTTP) Error: (?P<what>.*?)(?: error)? (?:for HTTP|reading) .*?'(?P<url>(?:https?|s3)://[^']*)'"
+)
+"""How httpfs words a failed request."""
 
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB|%)?", re.IGNORECASE)
 
@@ -208,6 +214,10 @@ class DuckDBWarehouse:
     def reopen(self) -> None:
         """Nothing to do: a file has no connection to lose."""
 
+    def clean_up(self) -> list[str]:
+        """Nothing to do: a load writes nothing but tables."""
+        return []
+
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
@@ -229,6 +239,8 @@ def _translated(fault: duckdb.Error, path: str) -> BiostarError:
     first_line = str(fault).partition("\n")[0]
     text = first_line.lower()
     undone = "nothing of the current batch is loaded"
+    if request := _OF_HTTP.match(first_line):
+        return _of_store(unquote(request["url"]), request["what"], getattr(fault, "status_code", 0))
     if "could not set lock" in text or "conflicting lock" in text:
         return WarehouseError(
             f"the database '{path}' is open in another process; DuckDB lets one process write at a time",
@@ -275,3 +287,22 @@ def _translated(fault: duckdb.Error, path: str) -> BiostarError:
             undone=undone,
         )
     return WarehouseError(f"DuckDB failed ({type(fault).__name__})", undone=undone, next_step="run the load again")
+
+
+def _of_store(address: str, what: str, status: int) -> BiostarError:
+    """A request to S3 that failed after httpfs's own few tries."""
+    undone = "nothing of the current batch is loaded"
+    if status in (401, 403):
+        return WarehouseError(
+            f"'{address}' may not be read with these credentials (HTTP {status})",
+            undone=undone,
+            next_step="allow s3:GetObject on it, and kms:Decrypt with its key, then run the load again",
+        )
+    if status == 404:
+        return WarehouseError(
+            f"'{address}' was removed while the load ran", undone=undone, next_step="run the load again"
+        )
+    passes = status >= 500 or status == 429 or (not status and "certificate" not in what.lower())
+    cause = f"HTTP {status}" if status else what[:1].lower() + what[1:]
+    kind = TransientError if passes else WarehouseError
+    return kind(f"'{address}' cannot be read from S3 ({cause})", undone=undone, next_step="run the load again")

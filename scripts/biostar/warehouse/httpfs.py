@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import duckdb
 
+from biostar.landing.s3 import s3_timeout
+
 
 def connect_to_s3(
     connection: duckdb.DuckDBPyConnection, settings: Mapping[str, str], environment: Mapping[str, str] = os.environ
@@ -19,7 +21,10 @@ def connect_to_s3(
     Args:
         connection: the connection.
         settings: credentials, region and endpoint in the words of DuckDB's S3 secret.
-        environment: where AWS_CA_BUNDLE is looked up.
+        environment: where AWS_CA_BUNDLE and BIOSTAR_S3_TIMEOUT are looked up.
+
+    Raises:
+        ConfigurationError: BIOSTAR_S3_TIMEOUT is no whole number from 1.
     """
     from duckdb_extensions import import_extension
 
@@ -29,5 +34,6 @@ def connect_to_s3(
     connection.execute("set enable_curl_server_cert_verification = true")
     if bundle := environment.get("AWS_CA_BUNDLE"):
         connection.execute("set ca_cert_file = ?", [bundle])
+    connection.execute(f"set http_timeout = {s3_timeout(environment)}")
     names = ", ".join(f"{name} ?" for name in settings)
     connection.execute(f"create or replace temporary secret biostar (type s3, {names})", list(settings.values()))

@@ -118,11 +118,13 @@ def error_fields(fault: BaseException) -> dict[str, str]:
 _SERIALIZATION = frozenset(("40001", "40P01"))
 _BUSY = re.compile(
     r"\b1023\b.*serializable|serializable isolation violation|deadlock detected|slow ?down|service ?unavailable"
-    r"|internal ?error|request ?time ?(?:out|too skewed)|\b50[03]\b|concurrent transaction|could not serialize",
+    r"|internal ?error|request ?time ?(?:out|too skewed)|\bstatus:? 50[0234]\b|S3CurlException"
+    r"|S3 ?Query Exception Connection failed|concurrent transaction|could not serialize",
     re.IGNORECASE,
 )
 """What passes by itself: https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html says of error 1023 to
-retry the transaction; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html names S3's codes."""
+retry the transaction; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html names S3's codes. Where S3
+does not answer at all, COPY speaks of S3CurlException, and for Parquet of an S3Query Exception."""
 
 
 def _translated(target: str, fault: BaseException) -> BiostarError:

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import BotoCoreError, ClientError
 
 from biostar.errors import BiostarError, ConfigurationError, TransientError, WarehouseError
-from biostar.landing.s3 import connect_s3
+from biostar.landing.s3 import FAULTS, code_of, connect_s3, is_forbidden, passes_by_itself
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 FOLDER = "_biostar"
 KEPT = datetime.timedelta(days=1)
-_FAULTS = (BotoCoreError, ClientError, S3UploadFailedError, OSError)
-_BUSY = frozenset(("500", "503", "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling"))
+_FAULTS = (*FAULTS, S3UploadFailedError, OSError)
 
 
 class Scratch:
@@ -77,19 +75,24 @@ class Scratch:
         return self.address(name)
 
     def remove(self, address: str) -> None:
-        """Remove an object of this run; removing it twice is nothing."""
+        """Remove an object of this run; removing it twice is nothing. Where S3 fails, `remove_all` tries again."""
         if address not in self._written:
             return
         try:
             self._client.delete_object(Bucket=self._bucket, Key=address.removeprefix(f"s3://{self._bucket}/"))
         except _FAULTS as fault:
-            raise self._translated(fault, address) from None
+            if is_forbidden(fault):
+                raise self._translated(fault, address) from None
+            return
         del self._written[address]
 
-    def remove_all(self) -> None:
-        """Remove whatever this run wrote and has not removed."""
+    def remove_all(self) -> list[str]:
+        """Remove whatever this run wrote and has not removed; returns the addresses of what is still there."""
         for address in list(self._written):
             self.remove(address)
+            if address in self._written:
+                break  # the others would meet the same
+        return list(self._written)
 
     def remove_left_behind(self, now: datetime.datetime | None = None) -> int:
         """Remove what runs that were killed more than a day ago have left; returns how many objects.
@@ -113,15 +116,14 @@ class Scratch:
         return removed
 
     @staticmethod
-    def _translated(fault: Exception, address: str) -> BiostarError:
-        # The code, not the text: the text of a signature error repeats the request.
-        code = type(fault).__name__
-        if isinstance(fault, ClientError):
-            code = str(fault.response.get("Error", {}).get("Code", code))
-        if code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"):
+    def _translated(fault: BaseException, address: str) -> BiostarError:
+        if isinstance(fault, S3UploadFailedError) and fault.__context__ is not None:
+            fault = fault.__context__  # what S3 said is in there
+        code = code_of(fault)
+        if is_forbidden(fault):
             return ConfigurationError(
                 f"'{address}' may not be written with these credentials ({code})",
                 next_step="allow s3:PutObject and s3:DeleteObject there, or set BIOSTAR_SCRATCH to another prefix",
             )
-        kind = TransientError if code in _BUSY or isinstance(fault, BotoCoreError) else WarehouseError
+        kind = TransientError if passes_by_itself(fault) else WarehouseError
         return kind(f"'{address}' cannot be written to S3 ({code})", next_step="run the load again")

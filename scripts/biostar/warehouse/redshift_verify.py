@@ -109,14 +109,14 @@ def _ask(query: Query, files: Sequence[FileToLoad], manifest: str, is_columnar: 
             scanned[key] = None if lines is None else int(lines)
     missing = [file for file in files if file.key not in scanned]
     if missing and (scanned or not is_columnar):
-        return f"sys_load_detail lacks {len(missing)} of {len(files)} files: {_named(missing)}", None
+        return f"sys_load_detail lacks {len(missing)} of {len(files)} files: {named(missing)}", None
     if strange:
         return f"sys_load_detail has a file that the manifest does not list: '{strange[0]}'", None
     if int(file_count or 0) != len(files):
-        return f"sys_load_history says {file_count} files, the manifest lists {len(files)}: {_named(files)}", None
+        return f"sys_load_history says {file_count} files, the manifest lists {len(files)}: {named(files)}", None
     size = sum(file.size for file in files)
     if file_bytes and int(file_bytes) < size and not is_columnar:
-        return f"sys_load_history says {file_bytes} bytes, the manifest's objects have {size}: {_named(files)}", None
+        return f"sys_load_history says {file_bytes} bytes, the manifest's objects have {size}: {named(files)}", None
     refused = _errors(query, int(query_id), by_name, int(error_count or 0))
     if refused is None:
         return f"sys_load_error_detail has fewer than the {error_count} errors of sys_load_history", None
@@ -155,6 +155,7 @@ def _cut(address: str) -> str:
     return address.encode()[:NAME_BYTES].decode(errors="ignore").rstrip(" ")
 
 
-def _named(files: Sequence[FileToLoad], most: int = 5) -> str:
+def named(files: Sequence[FileToLoad], most: int = 5) -> str:
+    """Names of files for a message, of many only the first."""
     more = f" and {len(files) - most} more" if len(files) > most else ""
     return ", ".join(f"'{file.key}'" for file in files[:most]) + more

@@ -49,7 +49,7 @@ from biostar.warehouse.redshift_dialect import RedshiftDialect
 from biostar.warehouse.redshift_formats import StageColumn, copied_as, json_paths, stage_columns
 from biostar.warehouse.redshift_refine import Reject, SecondReader
 from biostar.warehouse.redshift_scratch import Scratch
-from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount, account_of, names_differ
+from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount, account_of, named, names_differ
 
 STANDIN_ROLE = "arn:aws:iam::123456789012:role/biostar-standin"
 """The stand-in takes any role; its S3 asks for none."""
@@ -330,11 +330,14 @@ class RedshiftWarehouse:
         self._close_connection()
         self._connection = self._session(self._shared)
 
+    def clean_up(self) -> list[str]:
+        """Remove from S3 what was written for COPY and is still there."""
+        return [] if self._shared.scratch is None else self._shared.scratch.remove_all()
+
     def close(self) -> None:
         """Release the session, and remove from S3 what was written for COPY."""
         try:
-            if self._shared.scratch is not None:
-                self._shared.scratch.remove_all()
+            self.clean_up()
         finally:
             self._close_connection()
 
@@ -524,7 +527,7 @@ class RedshiftWarehouse:
                 header_lines=group.header_lines,
             )
             try:
-                self._copy(statement, file_format)
+                self._copy(statement, file_format, files)
             except _TooManyErrors:
                 yield name, None
                 return
@@ -540,16 +543,21 @@ class RedshiftWarehouse:
             for address in written:
                 self._scratch.remove(address)
 
-    def _copy(self, statement: str, file_format: FileFormat) -> None:
+    def _copy(self, statement: str, file_format: FileFormat, files: Sequence[FileToLoad]) -> None:
         try:
             self.execute(statement)
-        except TransientError:
-            raise
         except WarehouseError as fault:
+            fault.message = f"COPY of {named(files)}: {fault.message}"
+            if isinstance(fault, TransientError):
+                raise
             # With Parquet COPY gives up at the first value that it does not take, in words of its own. If it is another
             # fault, such as a role without rights, then the COPY of the clean copy will say so.
             if file_format == "parquet" or _GAVE_UP.search(fault.message):
                 raise _TooManyErrors from None
+            if _FORBIDDEN.search(fault.message):
+                fault.next_step = (
+                    "allow the role of COPY to read the landing and BIOSTAR_SCRATCH, then run the load again"
+                )
             raise
 
     def _look_over(
@@ -567,7 +575,7 @@ class RedshiftWarehouse:
         rows, misfits, returns, line_ends = (int(value) for value in row)
         if not rows == account.loaded == int(last[0]):
             raise WarehouseError(
-                f"a COPY of {', '.join(repr(file.key) for file in files[:5])} says {account.loaded:,} rows"
+                f"a COPY of {named(files)} says {account.loaded:,} rows"
                 f" (pg_last_copy_count {last[0]:,}), its table has {rows:,}",
                 undone=UNDONE,
                 next_step="run the load again",
@@ -614,6 +622,7 @@ class RedshiftWarehouse:
 
 
 _GAVE_UP = re.compile(r"load into table .* failed", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"access ?denied|not authorized|\bstatus:? 403\b", re.IGNORECASE)
 
 
 def _oddly_scanned(group: LoadGroup, data: Mapping[str, int], account: CopyAccount) -> list[str]:

@@ -113,7 +113,7 @@ class Load:
     def _load(self) -> int:
         self.query_id = int(self.backend.run("select nextval('standin.query_id')").rows[0][0] or 0)
         self.columns = self._target()
-        s3 = client(self.session.server.settings.s3_endpoint)
+        s3 = client(self.session.server.settings)
         self.s3 = s3
         objects = find_objects(s3, self.command.source, self.options.manifest)
         paths = self._json_paths()

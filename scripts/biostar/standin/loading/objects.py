@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import json
 import zlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from biostar.standin.errors import SqlError
+from biostar.standin.settings import Settings
 
 CHUNK = 1 << 20
 _HIDDEN = ("_", ".", "~")
@@ -30,13 +32,22 @@ class S3Object:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def client(endpoint: str) -> Any:
-    """A client of S3; credentials come from the environment, as they do from the role on Redshift."""
+def client(settings: Settings) -> Any:
+    """A client of S3; credentials come from the environment, as they do from the role on Redshift.
+
+    It tries twice. COPY on Redshift goes on for a quarter of an hour and more
+    (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-multiple-files.html); here nobody wants to wait for
+    an error that long.
+    """
     import boto3
     from botocore.config import Config
 
-    retries = Config(retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=10, read_timeout=60)
-    return boto3.client("s3", endpoint_url=endpoint or None, config=retries)
+    config = Config(
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        connect_timeout=min(10, settings.s3_timeout),
+        read_timeout=settings.s3_timeout,
+    )
+    return boto3.client("s3", endpoint_url=settings.s3_endpoint or None, config=config)
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -48,6 +59,39 @@ def split_url(url: str) -> tuple[str, str]:
 def s3_error(message: str, detail: str = "") -> SqlError:
     """An error of S3 in the words of a COPY."""
     return SqlError(message, "XX000", detail=detail)
+
+
+@contextlib.contextmanager
+def s3_errors(url: str) -> Iterator[None]:
+    """Turn failed requests for an address into the error that a COPY or an UNLOAD ends with.
+
+    Raises:
+        SqlError: S3 said no, or nothing.
+    """
+    from boto3.exceptions import S3UploadFailedError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+
+    try:
+        try:
+            yield
+        except S3UploadFailedError as failed:
+            raise failed.__context__ or failed from None  # what S3 said is in there
+    except ClientError as failed:
+        code, status = _code(failed), failed.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code in _GONE:
+            raise s3_error(
+                f"The specified key does not exist: {url}", "code: 8001, Status 404, Error NoSuchKey"
+            ) from failed
+        said = failed.response.get("Error", {}).get("Message") or code
+        raise s3_error(f"S3ServiceException:{said},Status {status},Error {code}", f"code: 8001, {url}") from failed
+    except BotoCoreError as failed:
+        number = 28 if isinstance(failed, (ConnectTimeoutError, ReadTimeoutError)) else 56
+        raise s3_error(
+            f"S3CurlException: {type(failed).__name__}, CurlError {number}, CanRetry 1", f"code: 9001, {url}"
+        ) from failed
+
+
+_GONE = ("404", "NoSuchKey", "NotFound")
 
 
 def find_objects(s3: Any, source: str, manifest: bool) -> list[S3Object]:
@@ -68,14 +112,10 @@ def find_objects(s3: Any, source: str, manifest: bool) -> list[S3Object]:
 
 def list_objects(s3: Any, bucket: str, prefix: str) -> Iterator[S3Object]:
     """All objects under a prefix."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
+    with s3_errors(f"s3://{bucket}/{prefix}"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
                 yield S3Object(bucket, item["Key"], item["Size"])
-    except (ClientError, BotoCoreError) as failed:
-        raise s3_error(f"S3ServiceException: {_code(failed)}", f"code: 8001, s3://{bucket}/{prefix}") from failed
 
 
 def _of_manifest(s3: Any, source: str) -> Iterator[S3Object]:
@@ -103,16 +143,15 @@ def _of_manifest(s3: Any, source: str) -> Iterator[S3Object]:
 
 
 def _size(s3: Any, bucket: str, key: str) -> int | None:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
-    try:
-        return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
-    except ClientError as failed:
-        if _code(failed) in ("404", "NoSuchKey", "NotFound"):
-            return None
-        raise s3_error(f"S3ServiceException: {_code(failed)}", f"code: 8001, s3://{bucket}/{key}") from failed
-    except BotoCoreError as failed:
-        raise s3_error(f"S3ServiceException: {_code(failed)}", f"code: 8001, s3://{bucket}/{key}") from failed
+    with s3_errors(f"s3://{bucket}/{key}"):
+        try:
+            return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
+        except ClientError as failed:
+            if _code(failed) in _GONE:
+                return None
+            raise
 
 
 def _code(failed: Exception) -> str:
@@ -122,22 +161,20 @@ def _code(failed: Exception) -> str:
 
 def read_object(s3: Any, bucket: str, key: str) -> bytes:
     """A small object as a whole."""
-    with open_object(s3, S3Object(bucket, key, 0)) as body:
-        return body.read()
+    return b"".join(read_chunks(s3, S3Object(bucket, key, 0)))
 
 
-def open_object(s3: Any, item: S3Object) -> IO[bytes]:
-    """The bytes of an object as a stream."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
+def read_chunks(s3: Any, item: S3Object) -> Iterator[bytes]:
+    """The bytes of an object as they lie, in pieces."""
+    with s3_errors(item.url):
         body: IO[bytes] = s3.get_object(Bucket=item.bucket, Key=item.key)["Body"]
-    except (ClientError, BotoCoreError) as failed:
-        raise s3_error(
-            f"The specified key does not exist: {item.url}" if _code(failed) == "NoSuchKey" else _code(failed),
-            "code: 8001, " + item.url,
-        ) from failed
-    return body
+    with body:
+        while True:
+            with s3_errors(item.url):
+                piece = body.read(CHUNK)
+            if not piece:
+                return
+            yield piece
 
 
 def chunks(s3: Any, item: S3Object, compression: str) -> Iterator[bytes]:
@@ -146,8 +183,7 @@ def chunks(s3: Any, item: S3Object, compression: str) -> Iterator[bytes]:
     Raises:
         SqlError: the object is not compressed as the COPY says, or is cut short.
     """
-    with open_object(s3, item) as body:
-        yield from decompress(iter(lambda: body.read(CHUNK), b""), compression, item.url)
+    yield from decompress(read_chunks(s3, item), compression, item.url)
 
 
 def decompress(pieces: Iterator[bytes], compression: str, name: str) -> Iterator[bytes]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from biostar.standin.errors import SqlError
-from biostar.standin.loading.objects import CHUNK, S3Object, open_object
+from biostar.standin.loading.objects import CHUNK, S3Object, read_chunks
 from biostar.standin.loading.values import TargetColumn
 from biostar.standin.wire import identifier, literal
 
@@ -42,8 +41,8 @@ def parquet_as_csv(s3: Any, item: S3Object, columns: Sequence[TargetColumn]) -> 
 
     with tempfile.TemporaryDirectory(prefix="standin-parquet-") as folder:
         source, target = Path(folder) / "object.parquet", Path(folder) / "rows.csv"
-        with open_object(s3, item) as body, source.open("wb") as file:
-            shutil.copyfileobj(body, file, CHUNK)
+        with source.open("wb") as file:
+            file.writelines(read_chunks(s3, item))
         with duckdb.connect() as connection:
             connection.execute("set timezone = 'UTC'")
             read = f"read_parquet({_quoted(str(source))})"
