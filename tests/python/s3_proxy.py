@@ -25,23 +25,17 @@ _OF_ONE_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "conte
 
 @dataclass
 class Spoiler:
-    """Spoils the next `times` requests of a kind, of keys that contain some text, after letting some pass."""
+    """Spoils the next `times` requests of a kind, of keys that contain some text."""
 
     request: Request
     fault: Fault
     times: float = float("inf")
     key: str = ""
-    after: int = 0
     spoilt: int = 0
 
     def takes(self, request: Request, key: str) -> bool:
         """Whether this request is one; if so, it is counted."""
-        if request != self.request or self.key not in key:
-            return False
-        if self.after:
-            self.after -= 1
-            return False
-        if self.spoilt >= self.times:
+        if request != self.request or self.key not in key or self.spoilt >= self.times:
             return False
         self.spoilt += 1
         return True

@@ -19,11 +19,21 @@ from biostar.errors import ConfigurationError
 from biostar.landing import s3
 from biostar.load import attempts, run
 from biostar.standin import Settings, StandIn
-from conftest import S3_KEYS, Outcome
+from conftest import PROJECT, S3_KEYS, Outcome
 from redshift_lab import RedshiftLab, make_lab
 from s3_proxy import Fault, Request, S3Proxy, Spoiler, s3_proxy
 
-HEADER = "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n"
+VISITS = """
+sources:
+  - name: raw_ehr
+    schema: "{{ env_var('BIOSTAR_SCHEMA_PREFIX', '') }}raw_ehr"
+    config: {meta: {landing: ehr}}
+    tables:
+      - name: visits
+        config: {meta: {natural_key: [id]}}
+        columns: [{name: id, data_type: varchar(32)}, {name: note, data_type: varchar(8)}]
+"""
+HEADER = "ID,NOTE\n"
 VALUE = "Jane Doe"
 SECRET = "hidden-secret-key"
 DAYS = ("2024-02-08", "2024-02-09")
@@ -64,7 +74,7 @@ class FaultyLab:
         ledger = self.lab.query(
             "select object_key, load_id, rows_loaded, rows_rejected from {meta}.load_ledger", target
         )
-        for table, counted in (("{raw}.conditions", 2), ("{meta}.load_rejects", 3)):
+        for table, counted in (("{raw}.visits", 2), ("{meta}.load_rejects", 3)):
             column = "_load_id" if table.startswith("{raw}") else "load_id"
             there = self.lab.query(f"select {column}, count(*) from {table} group by 1", target)
             told: dict[Any, int] = {}
@@ -82,9 +92,9 @@ def ways(s3_endpoint: str) -> Iterator[tuple[S3Proxy, S3Proxy]]:
 
 @pytest.fixture(scope="module")
 def faulty_standin(ways: tuple[S3Proxy, S3Proxy], tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    """A stand-in whose COPY waits for S3 for a second only."""
+    """A stand-in whose COPY waits for S3 for half a second only."""
     home = tmp_path_factory.mktemp("standin")
-    running = StandIn(Settings(home=home, port=0, s3_endpoint=ways[1].endpoint, s3_timeout=1))
+    running = StandIn(Settings(home=home, port=0, s3_endpoint=ways[1].endpoint, s3_timeout=0.5))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in S3_KEYS.items():
             patch.setenv("AWS_DEFAULT_REGION" if name == "region_name" else name.upper(), value)
@@ -96,10 +106,23 @@ def faulty_standin(ways: tuple[S3Proxy, S3Proxy], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="module")
-def undisturbed(faulty_standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Everything:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of one table: to make all eighteen in the stand-in takes longer than to load."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "models/staging/meta").mkdir(parents=True)
+    for path in (PROJECT / "dbt_project.yml", *(PROJECT / "models/staging/meta").glob("*__sources.yml")):
+        (root / path.relative_to(PROJECT)).write_bytes(path.read_bytes())
+    (root / "models/staging/ehr").mkdir()
+    (root / "models/staging/ehr/_ehr__sources.yml").write_text(VISITS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def undisturbed(faulty_standin: StandIn, project: Path, tmp_path_factory: pytest.TempPathFactory) -> Everything:
     """What is there after a load that nothing disturbs."""
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
         lab = make_lab(faulty_standin, tmp_path_factory.mktemp("undisturbed"), patch, None)  # type: ignore[arg-type]
+        patch.setenv("DBT_PROJECT_DIR", str(project))
         deliver(lab)
         assert main(["load", "--target", "duckdb"]) == 0
         return lab.everything("duckdb")
@@ -109,11 +132,13 @@ def undisturbed(faulty_standin: StandIn, tmp_path_factory: pytest.TempPathFactor
 def faulty(
     ways: tuple[S3Proxy, S3Proxy],
     faulty_standin: StandIn,
+    project: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> FaultyLab:
     lab = make_lab(faulty_standin, tmp_path, monkeypatch, capsys)
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(project))
     monkeypatch.setenv("AWS_ENDPOINT_URL", ways[0].endpoint)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("BIOSTAR_S3_TIMEOUT", "1")
@@ -127,9 +152,9 @@ def faulty(
 
 def deliver(lab: RedshiftLab) -> None:
     for day in DAYS:
-        rows = "".join(f"2020-01-01,,{VALUE} {day} {number},e,1,d\n" for number in range(50))
-        lab.put("conditions", gzip.compress((HEADER + rows).encode()), day=day, name="a.csv.gz")
-        lab.put("conditions", HEADER + f"2020-01-01,,{VALUE} {day} b,e,1,d\nbad {VALUE}\n", day=day, name="b.csv")
+        rows = "".join(f"{VALUE} {day} {number},n\n" for number in range(50))
+        lab.put("visits", gzip.compress((HEADER + rows).encode(), mtime=0), day=day, name="a.csv.gz")
+        lab.put("visits", HEADER + f"{VALUE} {day} b,n\nbad {VALUE}\n", day=day, name="b.csv")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -142,8 +167,9 @@ def test_a_fault_that_passes_is_met_with_another_try(
         "duckdb": ("list", "get", "head", "range"),
         "standin": ("list", "get", "head", "put", "delete"),
     }
-    kinds = requests[target] if fault != "hang" else requests[target][-2:]  # a second is lost with each
-    copy = [Spoiler("get", fault, times=2, key=LATER)] if target == "standin" else []
+    kinds = requests[target] if fault != "hang" else requests[target][-1:]  # a second is lost with each
+    times = 1 if fault in ("reset", "cut") else 2  # of a body that breaks nobody asks for the rest
+    copy = [Spoiler("get", fault, times=times, key=LATER)] if target == "standin" else []
     outcome = faulty.load_with(target, [Spoiler(kind, fault, times=1) for kind in kinds], copy)
     assert (outcome.code, outcome.document["failures"]) == (0, [])
     assert faulty.lab.everything(target) == undisturbed
@@ -153,17 +179,13 @@ def test_a_fault_that_passes_is_met_with_another_try(
 LASTING: dict[str, tuple[str, str, Spoiler, int, str]] = {
     # target, whose request, which, how many of them, what is said
     "a listing": ("duckdb", "loader", Spoiler("list", "503"), TRIES, "/landing' cannot be read from S3 (SlowDown)"),
-    "a listing, no answer": ("duckdb", "loader", Spoiler("list", "hang"), TRIES, "from S3 (ReadTimeoutError)"),
     "an inspection": ("duckdb", "loader", Spoiler("get", "500", key=LATER), TRIES * TRIES, "(InternalError)"),
     "an inspection, cut": ("duckdb", "loader", Spoiler("get", "cut", key=LATER), TRIES, "from S3 to its end"),
     "DuckDB's HEAD": ("duckdb", "loader", Spoiler("head", "503", key=LATER), 4 * TRIES, "from S3 (HTTP 503)"),
     "DuckDB's GET": ("duckdb", "loader", Spoiler("range", "reset", key=LATER), 4 * TRIES, "when receiving data"),
-    "DuckDB's GET, cut": ("duckdb", "loader", Spoiler("range", "cut", key=LATER), 4 * TRIES, "a partial file"),
     "a manifest": ("standin", "loader", Spoiler("put", "503"), TRIES * TRIES, "cannot be written to S3 (SlowDown)"),
     "the last look": ("standin", "loader", Spoiler("head", "500", key=LATER), TRIES * TRIES, "from S3 (500)"),
-    "COPY's HEAD": ("standin", "copy", Spoiler("head", "500", key=LATER), 2 * TRIES, "Status 500"),
     "COPY's GET": ("standin", "copy", Spoiler("get", "503", key=LATER), 2 * TRIES, "Status 503,Error SlowDown"),
-    "COPY's GET, reset": ("standin", "copy", Spoiler("get", "reset", key=LATER), TRIES, "S3CurlException"),
     "COPY's GET, no answer": ("standin", "copy", Spoiler("get", "hang", key=LATER), 2 * TRIES, "CurlError 28"),
 }
 
@@ -191,8 +213,8 @@ def test_a_fault_that_lasts_ends_the_load_and_a_plain_run_goes_on(
 def test_what_s3_does_not_let_go_of_is_named_and_fails_no_load(faulty: FaultyLab, undisturbed: Everything) -> None:
     outcome = faulty.load_with("standin", [Spoiler("delete", "503")])
     assert outcome.code == 0
-    (left,) = {address.split("'")[1] for address in outcome.document["warnings"] if "could not be removed" in address}
-    assert left.removeprefix(f"{faulty.lab.landing}/") in faulty.lab.keys("_biostar")
+    left = [words.split("'")[1] for words in outcome.document["warnings"] if "could not be removed" in words]
+    assert sorted(left) == [f"{faulty.lab.landing}/{key}" for key in faulty.lab.keys("_biostar")] != []
     assert faulty.lab.everything("standin") == undisturbed
 
 
@@ -208,7 +230,7 @@ FORBIDDEN: dict[str, tuple[str, str, Spoiler, int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", FORBIDDEN)
-def test_what_is_forbidden_is_not_tried_again(case: str, faulty: FaultyLab, undisturbed: Everything) -> None:
+def test_what_is_forbidden_is_not_tried_again(case: str, faulty: FaultyLab) -> None:
     target, side, spoiler, code, words, step = FORBIDDEN[case]
     spoiler = replace(spoiler)
     outcome = faulty.load_with(target, **{side: [spoiler]})
@@ -219,22 +241,20 @@ def test_what_is_forbidden_is_not_tried_again(case: str, faulty: FaultyLab, undi
     assert (spoiler.key or faulty.lab.prefix) in failure["message"]
     if spoiler.request != "range":  # DuckDB itself repeats each GET
         assert spoiler.spoilt == 1
-    if case == "an object":
-        assert faulty.loaded(target) == [f"{DAYS[0]}/a.csv.gz", f"{DAYS[0]}/b.csv", f"{DAYS[1]}/a.csv.gz"]
-        return  # what comes later of that day is a load of its own
-    assert faulty.load(target).code == 0
-    assert faulty.lab.everything(target) == undisturbed
+    if spoiler.key:
+        neighbours = [f"{DAYS[1]}/a.csv.gz"] if case == "an object" else []
+        assert faulty.loaded(target) == [f"{DAYS[0]}/a.csv.gz", f"{DAYS[0]}/b.csv", *neighbours]
 
 
 @pytest.mark.parametrize(
     ("target", "moment", "code"),
-    [("duckdb", "get", 4), ("duckdb", "head", 5), ("standin", "get", 4), ("standin", "put", 5)],
+    [("duckdb", "get", 4), ("duckdb", "head", 5), ("standin", "put", 5)],
 )
 def test_an_object_that_is_removed_between_listing_and_reading(
     target: str, moment: Request, code: int, faulty: FaultyLab
 ) -> None:
     """Before it is inspected the others go in without it; after that the load ends, and the next one goes on."""
-    key = f"{faulty.lab.prefix}/landing/ehr/conditions/ingest_date={LATER}"
+    key = f"{faulty.lab.prefix}/landing/ehr/visits/ingest_date={LATER}"
     removed: list[str] = []
 
     def remove(kind: Request, asked: str) -> None:
