@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import closing
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 import redshift_connector
 
 from biostar.standin import StandIn
+from biostar.warehouse.redshift_warehouse import RedshiftWarehouse
 from conftest import DAY, PROJECT, S3_KEYS, Outcome
 from conftest import Lab as FolderLab
 
@@ -23,7 +26,34 @@ BOOKS = {
     "load_rejects": "load_id, source_name, table_name, object_key, line_number, column_name, error_code, error_reason,"
     " value_length",
 }
+CONDITIONS = """
+      - name: conditions
+        config: {meta: {natural_key: [patient]}}
+        columns:
+          - {name: start, data_type: varchar(32)}
+          - {name: stop, data_type: varchar(32)}
+          - {name: patient, data_type: varchar(64)}
+          - {name: encounter, data_type: varchar(64)}
+          - {name: code, data_type: varchar(32)}
+          - {name: description, data_type: varchar(512)}
+"""
+HEADER = "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n"
+Rows = list[tuple[Any, ...]]
 _numbers = itertools.count()
+
+
+def make_project(root: Path, tables: str = CONDITIONS) -> Path:
+    """A project of a few tables: to make all eighteen in the stand-in takes longer than to load one."""
+    for path in (PROJECT / "dbt_project.yml", *(PROJECT / "models/staging/meta").glob("*__sources.yml")):
+        copy = root / path.relative_to(PROJECT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (root / "models/staging/ehr").mkdir()
+    (root / "models/staging/ehr/_ehr__sources.yml").write_text(
+        "sources:\n  - name: raw_ehr\n    schema: \"{{ env_var('BIOSTAR_SCHEMA_PREFIX', '') }}raw_ehr\"\n"
+        f"    config: {{meta: {{landing: ehr}}}}\n    tables:{tables}"
+    )
+    return root
 
 
 @dataclass
@@ -120,3 +150,59 @@ def make_lab(
     }.items():
         monkeypatch.setenv(name, str(value))
     return lab
+
+
+def deliver(lab: RedshiftLab, count: int) -> list[str]:
+    """Objects of three records each, with a patient of its own."""
+    return [
+        lab.put("conditions", HEADER + f"2020-01-01,,p{number},e,1,d\n" * 3, name=f"{number:02}.csv")
+        for number in range(count)
+    ]
+
+
+@contextmanager
+def tampered(
+    *,
+    query: Callable[[str, Rows], Rows] = lambda sql, rows: rows,
+    after: Callable[[RedshiftWarehouse, str], None] = lambda warehouse, sql: None,
+) -> Iterator[None]:
+    """Change what queries answer, and do something after each statement."""
+    real_query, real_execute = RedshiftWarehouse.query, RedshiftWarehouse.execute
+
+    def ask(self: RedshiftWarehouse, sql: str, values: Sequence[Any] = ()) -> Rows:
+        return query(sql, real_query(self, sql, values))
+
+    def send(self: RedshiftWarehouse, sql: str, values: Sequence[Any] = ()) -> None:
+        real_execute(self, sql, values)
+        if not sql.startswith("delete"):
+            after(self, sql)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RedshiftWarehouse, "query", ask)
+        patch.setattr(RedshiftWarehouse, "execute", send)
+        yield
+
+
+def lose_rows(warehouse: RedshiftWarehouse, sql: str) -> None:
+    """Take the rows of the second object out of the temporary table that a COPY has filled."""
+    copied = re.search(r'copy ("biostar_stage_\w+")', sql)
+    if copied:
+        warehouse.execute(f"delete from {copied[1]} where patient = 'p1'")
+
+
+def assert_refused(lab: RedshiftLab, *words: str, target: str = "standin", code: int = 5) -> None:
+    """The load fails with these words, and nothing of it is there."""
+    outcome = lab.load(target=target)
+    assert outcome.code == code, outcome.document
+    said = " ".join(failure["message"] for failure in outcome.document["failures"])
+    for word in words:
+        assert word in said, said
+    assert lab.query("select count(*) from {raw}.conditions", target) == [(0,)]
+    assert lab.query("select count(*) from {meta}.load_ledger", target) == [(0,)]
+    assert lab.keys("_biostar") == []
+
+
+def assert_loads_now(lab: RedshiftLab, rows: int, target: str = "standin") -> None:
+    """Without the fault it is all there, once."""
+    assert lab.load(target=target).code == 0
+    assert lab.query("select count(*), count(distinct patient) from {raw}.conditions", target) == [(rows, rows // 3)]

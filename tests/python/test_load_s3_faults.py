@@ -19,16 +19,11 @@ from biostar.errors import ConfigurationError
 from biostar.landing import s3
 from biostar.load import attempts, run
 from biostar.standin import Settings, StandIn
-from conftest import PROJECT, S3_KEYS, Outcome
-from redshift_lab import RedshiftLab, make_lab
+from conftest import S3_KEYS, Outcome
+from redshift_lab import RedshiftLab, make_lab, make_project
 from s3_proxy import Fault, Request, S3Proxy, Spoiler, s3_proxy
 
 VISITS = """
-sources:
-  - name: raw_ehr
-    schema: "{{ env_var('BIOSTAR_SCHEMA_PREFIX', '') }}raw_ehr"
-    config: {meta: {landing: ehr}}
-    tables:
       - name: visits
         config: {meta: {natural_key: [id]}}
         columns: [{name: id, data_type: varchar(32)}, {name: note, data_type: varchar(8)}]
@@ -107,14 +102,7 @@ def faulty_standin(ways: tuple[S3Proxy, S3Proxy], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of one table: to make all eighteen in the stand-in takes longer than to load."""
-    root = tmp_path_factory.mktemp("project")
-    (root / "models/staging/meta").mkdir(parents=True)
-    for path in (PROJECT / "dbt_project.yml", *(PROJECT / "models/staging/meta").glob("*__sources.yml")):
-        (root / path.relative_to(PROJECT)).write_bytes(path.read_bytes())
-    (root / "models/staging/ehr").mkdir()
-    (root / "models/staging/ehr/_ehr__sources.yml").write_text(VISITS)
-    return root
+    return make_project(tmp_path_factory.mktemp("project"), VISITS)
 
 
 @pytest.fixture(scope="module")

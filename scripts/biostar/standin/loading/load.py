@@ -115,7 +115,9 @@ class Load:
         self.columns = self._target()
         s3 = client(self.session.server.settings)
         self.s3 = s3
-        objects = find_objects(s3, self.command.source, self.options.manifest)
+        objects = find_objects(
+            s3, self.command.source, self.options.manifest, columnar=self.options.format == "parquet"
+        )
         paths = self._json_paths()
         try:
             loaded = sum(self._load_object(item, paths) for item in objects)

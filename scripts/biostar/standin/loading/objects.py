@@ -94,14 +94,16 @@ def s3_errors(url: str) -> Iterator[None]:
 _GONE = ("404", "NoSuchKey", "NotFound")
 
 
-def find_objects(s3: Any, source: str, manifest: bool) -> list[S3Object]:
+def find_objects(s3: Any, source: str, manifest: bool, *, columnar: bool = False) -> list[S3Object]:
     """The objects that a prefix or a manifest names, in order of their names.
+
+    Of a columnar format the manifest has to tell each object's size.
 
     Raises:
         SqlError: the prefix or a mandatory object does not exist, or the manifest can't be read.
     """
     if manifest:
-        return list(_of_manifest(s3, source))
+        return list(_of_manifest(s3, source, columnar))
     bucket, prefix = split_url(source)
     found = list(list_objects(s3, bucket, prefix))
     found = [item for item in found if not item.key.rpartition("/")[2].startswith(_HIDDEN) and item.key[-1] != "/"]
@@ -118,7 +120,7 @@ def list_objects(s3: Any, bucket: str, prefix: str) -> Iterator[S3Object]:
                 yield S3Object(bucket, item["Key"], item["Size"])
 
 
-def _of_manifest(s3: Any, source: str) -> Iterator[S3Object]:
+def _of_manifest(s3: Any, source: str, columnar: bool) -> Iterator[S3Object]:
     raw = read_object(s3, *split_url(source))
     try:
         entries = json.loads(raw)["entries"]
@@ -128,6 +130,8 @@ def _of_manifest(s3: Any, source: str) -> Iterator[S3Object]:
     if not listed:
         raise s3_error(f"Manifest file contains no entries: {source}", "code: 8001")
     for url, mandatory, meta in listed:
+        if columnar and "content_length" not in meta:
+            raise s3_error("File entry does not have 'meta' key.", f"code: 15003, {url}")
         bucket, key = split_url(url)
         size = _size(s3, bucket, key)
         if size is None:
