@@ -193,7 +193,8 @@ def duckdb_rounds(landing: Path, work: Path, rounds: int, python: Path, *, with_
             place = work / "round"
             shutil.rmtree(place, ignore_errors=True)
             environment = {"BENCH_FOLDER": str(place), "RUNTIME__DLTHUB_TELEMETRY": "false"}
-            command = [str(python), str(PEERS), name, folder, f"t{number}"]
+            # The floor is the engine that biostar runs on, of the same version.
+            command = [sys.executable if name == "read_csv" else str(python), str(PEERS), name, folder, f"t{number}"]
             if name == "biostar load":
                 command, environment = biostar(str(landing), "duckdb", place)
             compete(runs, name, run(command, environment, place))

@@ -31,7 +31,6 @@ LONGEST_LINE = 4 * 1024 * 1024
 MOST_OBJECTS = 500
 """In one statement; where one of them is in doubt, all of them are looked at again."""
 
-_REJECTS = "biostar_rejects"
 _AGAIN = "biostar_rejects_again"
 """Takes the rejects of a second look. DuckDB's plain ignore_errors drops good rows after text behind a quote."""
 
@@ -109,16 +108,21 @@ class _Read:
 
 def load_csv(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[ObjectCounts]:
     """Load the files of a group; see Warehouse.publish."""
+    lots = lots_of(group.files)
+    inserted = [_insert_lot(connection, group, lot, _rejects(number)) for number, lot in enumerate(lots)]
+    # One look at what is in the table now costs less than a condition on every row on its way there.
+    any_too_long = _remove_too_long(connection, group)
     counts: list[ObjectCounts] = []
     broken: list[str] = []
-    for lot in lots_of(group.files):
-        for file, read in zip(lot, _load_lot(connection, group, lot), strict=True):
+    for number, (lot, rows) in enumerate(zip(lots, inserted, strict=True)):
+        reads = _account_for_lot(connection, group, lot, _rejects(number), rows, any_too_long=any_too_long)
+        for file, read in zip(lot, reads, strict=True):
             if read is None:
                 broken.append(file.key)
             elif not broken:
                 counts.append(_write_rejects(connection, group, read))
         # They hold the text of the records, which is to be kept no longer than needed.
-        forget(connection, _REJECTS)
+        forget(connection, _rejects(number))
     if broken:
         raise UnreadableAsIs(quotes=broken)
     return counts
@@ -127,7 +131,8 @@ def load_csv(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> list[Ob
 def csv_statements(group: LoadGroup) -> list[str]:
     """The statements for a group as they are sent, with the bound values written out."""
     return [
-        bound_as_text(_insert(group, lot), group).replace("$address", _written(lot)) for lot in lots_of(group.files)
+        bound_as_text(_insert(group, lot, _rejects(number)), group).replace("$address", _written(lot))
+        for number, lot in enumerate(lots_of(group.files))
     ]
 
 
@@ -148,7 +153,7 @@ def lots_of(files: Sequence[FileToLoad]) -> list[list[FileToLoad]]:
     return lots
 
 
-def _insert(group: LoadGroup, lot: Sequence[FileToLoad]) -> str:
+def _insert(group: LoadGroup, lot: Sequence[FileToLoad], rejects: str) -> str:
     """The INSERT of a lot; the addresses are bound as `$address`."""
     taken = [(position, name) for position, name in enumerate(group.fields) if name is not None]
     columns = ", ".join(quote_identifier(name) for name in (*(name for _, name in taken), *dict(group.constants)))
@@ -157,29 +162,64 @@ def _insert(group: LoadGroup, lot: Sequence[FileToLoad]) -> str:
     return (
         f"insert into {quote_identifier(group.table.schema, group.table.name)}"
         f" ({columns}, _load_id, _ingest_date, _loaded_at)"
-        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, lot, _REJECTS)}"
-        f" where not {_is_too_long(group)}"
+        f" select {fields}, $load_id, $ingest_date, $loaded_at from {_scan(group, lot, rejects)}"
     )
 
 
-def _load_lot(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad]) -> list[_Read | None]:
-    """Load a lot; None for each file of which a broken quote swallows lines."""
-    forget(connection, _REJECTS)
+def _rejects(number: int) -> str:
+    """The table for what DuckDB refuses of a lot."""
+    return f"biostar_rejects_{number}"
+
+
+def _insert_lot(
+    connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequence[FileToLoad], rejects: str
+) -> int:
+    forget(connection, rejects)
     try:
-        inserted = connection.execute(_insert(group, lot), {"address": _addresses(lot), **bound(group)}).fetchone()
+        inserted = connection.execute(
+            _insert(group, lot, rejects), {"address": _addresses(lot), **bound(group)}
+        ).fetchone()
     except duckdb.InvalidInputException as fault:
         raise _unreadable(connection, group, lot, fault) from None
     assert inserted is not None
-    loaded = int(inserted[0])
-    refused = _refused(connection, lot)
+    return int(inserted[0])
+
+
+def _remove_too_long(connection: duckdb.DuckDBPyConnection, group: LoadGroup) -> bool:
+    """Take rows with a value longer than declared out of the load again, and say whether there were any."""
+    tests = " or ".join(f"strlen({quote_identifier(group.fields[at] or '')}) > {width}" for at, width in _limits(group))
+    if not tests:
+        return False
+    table = quote_identifier(group.table.schema, group.table.name)
+    where = f"where _load_id = $load_id and ({tests})"
+    found = connection.execute(f"select count(*) from {table} {where}", {"load_id": group.load_id}).fetchone()
+    assert found is not None
+    if found[0]:
+        connection.execute(f"delete from {table} {where}", {"load_id": group.load_id})
+    return bool(found[0])
+
+
+def _account_for_lot(
+    connection: duckdb.DuckDBPyConnection,
+    group: LoadGroup,
+    lot: Sequence[FileToLoad],
+    rejects: str,
+    inserted: int,
+    *,
+    any_too_long: bool,
+) -> list[_Read | None]:
+    """Where the lines of each file of a lot went; None for each file of which a broken quote swallows lines."""
+    refused = _refused(connection, lot, rejects)
     data_lines = {file.key: file.lines - group.header_lines - len(file.left_out) for file in lot}
-    if loaded + sum(one.records for one in refused.values()) == sum(data_lines.values()):
+    is_even = inserted + sum(one.records for one in refused.values()) == sum(data_lines.values())
+    if is_even and not any_too_long:
         looks = {key: _Look(lines - refused[key].records) for key, lines in data_lines.items()}
     else:
         looks = _look_again(connection, group, lot)
         if len(lot) == 1:
-            looks[lot[0].key] = replace(looks[lot[0].key], fitting=loaded)
-        elif sum(look.fitting for look in looks.values()) != loaded:
+            (key, look), *_ = looks.items()
+            looks = {key: replace(look, fitting=inserted - look.too_long)}
+        elif sum(look.fitting + look.too_long for look in looks.values()) != inserted:
             raise DataError(
                 f"objects from '{lot[0].key}' to '{lot[-1].key}' changed while they were being read",
                 undone="nothing of the batch is loaded",
@@ -188,7 +228,7 @@ def _load_lot(connection: duckdb.DuckDBPyConnection, group: LoadGroup, lot: Sequ
     return [_account(connection, group, file, refused[file.key], looks[file.key]) for file in lot]
 
 
-def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad]) -> dict[str, _Refused]:
+def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad], rejects: str) -> dict[str, _Refused]:
     found = connection.execute(
         f"""
         select
@@ -199,19 +239,19 @@ def _refused(connection: duckdb.DuckDBPyConnection, lot: Sequence[FileToLoad]) -
                 where rejects.error_type = 'UNQUOTED VALUE'
                 and contains(trim(rejects.csv_line, chr(13) || chr(10)), chr(10))
             )
-        from {_REJECTS} as rejects
-        inner join {_REJECTS}_scans as scans on rejects.scan_id = scans.scan_id and rejects.file_id = scans.file_id
+        from {rejects} as rejects
+        inner join {rejects}_scans as scans on rejects.scan_id = scans.scan_id and rejects.file_id = scans.file_id
         group by scans.file_path, scans.file_id
         """
     ).fetchall()
     if len(lot) == 1:
         # Its path may be written otherwise; all there is belongs to it.
-        return {lot[0].key: _Refused(_REJECTS, *(found[0][2:] if found else ()))}
+        return {lot[0].key: _Refused(rejects, *(found[0][2:] if found else ()))}
     of = {
-        str(path): _Refused(f"(select * from {_REJECTS} where file_id = {int(number)})", int(records), int(over_lines))
+        str(path): _Refused(f"(select * from {rejects} where file_id = {int(number)})", int(records), int(over_lines))
         for path, number, records, over_lines in found
     }
-    refused = {file.key: of.pop(file.address, _Refused(f"(select * from {_REJECTS} limit 0)")) for file in lot}
+    refused = {file.key: of.pop(file.address, _Refused(f"(select * from {rejects} limit 0)")) for file in lot}
     if of:
         raise BiostarError(f"DuckDB calls {len(of)} files of '{lot[0].key}' and others by names that nobody gave them")
     return refused

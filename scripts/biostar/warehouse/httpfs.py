@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 import duckdb
 
-from biostar.landing.s3 import s3_timeout
-
 
 def connect_to_s3(
     connection: duckdb.DuckDBPyConnection, settings: Mapping[str, str], environment: Mapping[str, str] = os.environ
@@ -27,6 +25,8 @@ def connect_to_s3(
         ConfigurationError: BIOSTAR_S3_TIMEOUT is no whole number from 1.
     """
     from duckdb_extensions import import_extension
+
+    from biostar.landing.s3 import s3_timeout  # boto3 takes a third of a second to import
 
     import_extension("httpfs", con=connection)
     connection.execute("load httpfs")
