@@ -20,7 +20,7 @@ import redshift_connector
 from biostar.errors import TransientError
 from biostar.load import attempts
 from biostar.standin import StandIn
-from biostar.warehouse import ObjectCounts, Staged, duckdb_small, redshift_copy, redshift_warehouse
+from biostar.warehouse import ObjectCounts, Staged, duckdb_csv, redshift_copy, redshift_warehouse
 from biostar.warehouse.duckdb_warehouse import DuckDBWarehouse
 from biostar.warehouse.redshift_warehouse import RedshiftWarehouse
 from redshift_lab import (
@@ -191,9 +191,9 @@ def test_only_the_last_part_is_copied_to_redshift(lab: RedshiftLab) -> None:
 def test_only_the_last_part_is_read_by_duckdb(lab: RedshiftLab) -> None:
     """airbytehq/airbyte issue 10646: the same, where DuckDB is asked for six parts and reads one."""
     deliver(lab, 6)
-    real = duckdb_small.insert
+    real = duckdb_csv._insert
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(duckdb_small, "insert", lambda group, file, rejects: real(group, file, rejects) + " limit 3")
+        patch.setattr(duckdb_csv, "_insert", lambda group, lot, rejects: real(group, lot, rejects) + " limit 3")
         assert_refused(lab, "00.csv", "05.csv", "changed while they were being read", target="duckdb", code=4)
     assert_loads_now(lab, 18, "duckdb")
 

@@ -84,7 +84,7 @@ class Scratch:
             if is_forbidden(fault):
                 raise self._translated(fault, address) from None
             return
-        del self._written[address]
+        self._written.pop(address, None)  # another connection that ends may be removing all
 
     def remove_all(self) -> list[str]:
         """Remove whatever this run wrote and has not removed; returns the addresses of what is still there."""
