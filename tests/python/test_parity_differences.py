@@ -65,6 +65,8 @@ KINDS: list[tuple[str, Any, Any, str]] = [
     ("double", 1.0, 1.0000001, "float rounding"),
     ("double", 1.0, 1.1, "different number"),
     ("double", 0.0, math.nan, "not a finite number on one side"),
+    ("double", 5e-324, 1.5e-323, "different number"),
+    ("double", 1.7976931348623157e308, -5e-324, "different number"),
     ("real", 1.0, 1.00005, "different number"),
 ]
 

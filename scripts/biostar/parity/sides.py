@@ -288,7 +288,12 @@ def significant(name: str, digits: int, text: str) -> str:
     """
     number = f"cast({name} as double precision)"
     exponent = f"cast(floor(log(abs({number}))) as integer)"
-    mantissa = f"cast(round({number} / power(cast(10 as double precision), {exponent}) * 1e{digits - 1}) as bigint)"
+    # In two steps, since 10 to the power of -324, the exponent of the smallest floats, is 0.
+    large, rest = (
+        f"power(cast(10 as double precision), {part})"
+        for part in (f"greatest({exponent}, -300)", f"least({exponent} + 300, 0)")
+    )
+    mantissa = f"cast(round({number} / {large} * 1e{digits - 1} / {rest}) as bigint)"
     return (
         f"case when {number} = 0 then '0' when {number} = cast('NaN' as double precision) then 'NaN'"
         f" when {number} = cast('Infinity' as double precision) then 'Infinity'"
