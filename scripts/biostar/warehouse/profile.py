@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ from biostar.project import project_root
 class ConnectionLostError(TransientError):
     """Nothing can be heard over the connection any more; what it was doing may have been done or not."""
 
+
+STATEMENT_SECONDS = 4 * 60 * 60
+GRACE_SECONDS = 60
+"""For the answer of a server that has ended a statement because of its time."""
 
 TAKE_CARE = frozenset(("22", "23"))
 """Classes of SQLSTATE whose messages may quote a value: data exceptions and constraint violations."""
@@ -67,8 +71,26 @@ def credentials_of(target: str) -> Any:
         ) from fault
 
 
-def connect(target: str) -> Any:
+def statement_seconds(environment: Mapping[str, str]) -> int:
+    """How long a statement may take.
+
+    Raises:
+        ConfigurationError: BIOSTAR_REDSHIFT_STATEMENT_SECONDS is no whole number from 1.
+    """
+    told = environment.get("BIOSTAR_REDSHIFT_STATEMENT_SECONDS") or str(STATEMENT_SECONDS)
+    if not (told.isascii() and told.isdigit() and int(told) >= 1):
+        raise ConfigurationError(
+            f"BIOSTAR_REDSHIFT_STATEMENT_SECONDS is '{told}'", next_step="give it as a whole number from 1"
+        )
+    return int(told)
+
+
+def connect(target: str, environment: Mapping[str, str] = os.environ) -> Any:
     """A connection of redshift_connector, in a transaction from its first statement on.
+
+    The driver's `timeout`, dbt's `connect_timeout`, is the longest silence on the socket, not only while it connects: a
+    statement that takes longer is given up for lost. So it is never what the profile says but the time that a statement
+    may take; whether the other end is still there is the business of TCP keepalive.
 
     Raises:
         ConfigurationError: a setting of the profile is missing or wrong.
@@ -77,12 +99,16 @@ def connect(target: str) -> Any:
     from dbt.adapters.redshift.connections import get_connection_method
     from dbt_common.exceptions import DbtBaseException
 
+    seconds = statement_seconds(environment)
     credentials = credentials_of(target)
+    credentials.connect_timeout = seconds + GRACE_SECONDS
     try:
         with guarded(target):
             connection = get_connection_method(credentials)()
-            connection.autocommit = False
-            return connection
+        connection.autocommit = True
+        run(connection, target, f"set statement_timeout to {seconds * 1000}")
+        connection.autocommit = False
+        return connection
     except DbtBaseException as fault:
         raise ConfigurationError(
             f"cannot sign in to '{target}': {_first_line(fault)}", next_step="biostar doctor --target redshift"

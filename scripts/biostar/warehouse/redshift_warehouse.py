@@ -54,7 +54,6 @@ from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount,
 STANDIN_ROLE = "arn:aws:iam::123456789012:role/biostar-standin"
 """The stand-in takes any role; its S3 asks for none."""
 QUERY_GROUP = "biostar_load"
-STATEMENT_SECONDS = 4 * 60 * 60
 ROWS_PER_INSERT, BYTES_PER_INSERT = 500, 1 << 20
 """A statement of Redshift has 16 MB at most, and a message of the driver 32,767 bound values."""
 INVALID_TEXT = 1220
@@ -141,16 +140,10 @@ class RedshiftWarehouse:
 
     @staticmethod
     def _session(shared: _Shared) -> Any:
-        seconds = shared.environment.get("BIOSTAR_REDSHIFT_STATEMENT_SECONDS") or str(STATEMENT_SECONDS)
-        if not seconds.isascii() or not seconds.isdigit() or int(seconds) < 1:
-            raise ConfigurationError(
-                f"BIOSTAR_REDSHIFT_STATEMENT_SECONDS is '{seconds}'", next_step="give it as a whole number from 1"
-            )
-        connection = profile.connect(shared.target)
+        connection = profile.connect(shared.target, shared.environment)
         connection.autocommit = True  # transactions begin and end where it is written, see `transaction`
         for statement in (
             f"set query_group to '{QUERY_GROUP}'",
-            f"set statement_timeout to {int(seconds) * 1000}",
             "set timezone to 'UTC'",
         ):
             profile.run(connection, shared.target, statement)
