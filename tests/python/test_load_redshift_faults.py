@@ -50,10 +50,13 @@ def faults(
 
 def once(action: Callable[[RedshiftWarehouse], None], *starts: str) -> Callable[[RedshiftWarehouse, str], None]:
     """Do the action at the first statement of a load that contains all of these."""
+    inserted: list[str] = []
     done: list[str] = []
 
     def act(warehouse: RedshiftWarehouse, sql: str) -> None:
-        making_tables = sql == "commit" and not warehouse._published
+        if sql.startswith("insert"):
+            inserted.append(sql)
+        making_tables = sql == "commit" and not inserted
         if not done and not making_tables and all(start in sql for start in starts):
             done.append(sql)
             action(warehouse)
