@@ -13,6 +13,7 @@ import pytest
 
 from biostar.standin import StandIn
 from biostar.warehouse import FileToLoad, redshift_copy, redshift_warehouse
+from biostar.warehouse.redshift_warehouse import RedshiftWarehouse
 from redshift_lab import (
     HEADER,
     RedshiftLab,
@@ -66,6 +67,25 @@ def test_the_detail_view_lacks_a_file_or_calls_the_copy_aborted(lab: RedshiftLab
         assert_refused(lab, "bytes, the manifest's objects have", "00.csv")
     with tampered(query=lambda sql, rows: [] if "sys_load_history" in sql else rows):
         assert_refused(lab, "has no row for it")
+    assert_loads_now(lab, 9)
+
+
+def test_rows_that_the_insert_loses_or_doubles(lab: RedshiftLab) -> None:
+    deliver(lab, 3)
+    raw = f"{lab.prefix}_raw_ehr.conditions"
+    for damage, held in (
+        (f"delete from {raw} where patient = 'p1'", 6),
+        (f"insert into {raw} select * from {raw}", 18),
+    ):
+        done: list[str] = []
+
+        def act(warehouse: RedshiftWarehouse, sql: str, damage: str = damage, done: list[str] = done) -> None:
+            if "biostar_stage_" in sql and sql.startswith("insert into") and not done:
+                done.append(sql)
+                warehouse.execute(damage)
+
+        with tampered(after=act):
+            assert_refused(lab, "the ledger would say 9 rows", f"the tables hold {held}", "00.csv")
     assert_loads_now(lab, 9)
 
 
