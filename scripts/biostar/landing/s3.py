@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -80,8 +80,10 @@ def passes_by_itself(fault: BaseException) -> bool:
     return isinstance(fault, _NO_ANSWER) and not isinstance(fault, _WRONG_ADDRESS)
 
 
-def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict[str, str]]:
-    """A client with the credentials that boto3 finds, and the same in the words of DuckDB's S3 secret.
+def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, Callable[[], dict[str, str]]]:
+    """A client with the credentials that boto3 finds, and what tells them in the words of DuckDB's S3 secret.
+
+    Those of a role end after an hour or so. boto3 gets new ones in time; who asks anew gets them too.
 
     Raises:
         ConfigurationError: there are no credentials.
@@ -97,10 +99,7 @@ def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict
             next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role",
         )
     region = session.region_name or "us-east-1"
-    frozen = credentials.get_frozen_credentials()
-    settings = {"key_id": frozen.access_key or "", "secret": frozen.secret_key or "", "region": region}
-    if frozen.token:
-        settings["session_token"] = frozen.token
+    place = {"region": region}
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     seconds = s3_timeout(environment)
     config = Config(
@@ -110,14 +109,19 @@ def connect_s3(uri: str, environment: Mapping[str, str]) -> tuple[S3Client, dict
     )
     if endpoint:
         address = urlsplit(endpoint)
-        settings |= {
+        place |= {
             "endpoint": address.netloc + address.path.rstrip("/"),
             "use_ssl": str(address.scheme == "https").lower(),
             "url_style": "path",
         }
         config = config.merge(Config(s3={"addressing_style": "path"}))
-    client = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
-    return client, settings
+
+    def settings() -> dict[str, str]:
+        keys = credentials.get_frozen_credentials()
+        found = place | {"key_id": keys.access_key or "", "secret": keys.secret_key or ""}
+        return found | {"session_token": keys.token} if keys.token else found
+
+    return session.client("s3", region_name=region, endpoint_url=endpoint, config=config), settings
 
 
 @functools.cache
@@ -129,7 +133,7 @@ def _models() -> botocore.loaders.Loader:
 class S3Landing:
     """Objects below a prefix of a bucket."""
 
-    def __init__(self, uri: str, client: S3Client, settings: dict[str, str]) -> None:
+    def __init__(self, uri: str, client: S3Client, settings: Callable[[], dict[str, str]]) -> None:
         parts = urlsplit(uri, allow_fragments=False)
         self.uri = uri.rstrip("/")
         self._bucket = parts.netloc
@@ -197,8 +201,8 @@ class S3Landing:
         return found.size == ledger_size and ledger_etag.partition(";")[2] == f"etag:{found.stamp}"
 
     def warehouse_settings(self) -> dict[str, str]:
-        """Credentials, region and endpoint, in the words of DuckDB's S3 secret."""
-        return self._settings
+        """Credentials as of now, region and endpoint, in the words of DuckDB's S3 secret."""
+        return self._settings()
 
     def is_settled(self, found: LandedObject) -> bool:
         """Whether the ETag is as listed."""

@@ -174,7 +174,6 @@ class _Run:
                 connection.close()
 
     def _work(self, warehouse: Warehouse, ahead: InspectionAhead) -> None:
-        warehouse.read_from(self._landing.uri, self._landing.warehouse_settings())
         loader = Loader(
             warehouse,
             self._landing,
@@ -236,8 +235,9 @@ class _Run:
                 outcome.faults[:] = before
                 outcome.remarks.clear()
                 warehouse.reopen()
-                warehouse.read_from(self._landing.uri, self._landing.warehouse_settings())
             broken = True
+            # For each batch: the credentials of a role may have ended since the one before.
+            warehouse.read_from(self._landing.uri, self._landing.warehouse_settings())
             loader.load(batch, inspected, outcome)
 
         def tell(fault: TransientError, number: int, pause: float) -> None:

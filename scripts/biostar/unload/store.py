@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -232,7 +232,7 @@ class FolderStore:
 class S3Store:
     """A prefix of a bucket."""
 
-    def __init__(self, bucket: str, prefix: str, client: S3Client, settings: dict[str, str]) -> None:
+    def __init__(self, bucket: str, prefix: str, client: S3Client, settings: Callable[[], dict[str, str]]) -> None:
         self.uri = f"s3://{bucket}/{prefix}"
         self._bucket = bucket
         self._prefix = prefix
@@ -334,7 +334,7 @@ class S3Store:
 
     def settings(self) -> dict[str, str]:
         """Credentials, region and endpoint, in the words of DuckDB's S3 secret."""
-        return self._settings
+        return self._settings()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
