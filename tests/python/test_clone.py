@@ -11,13 +11,12 @@ import duckdb
 import pytest
 import redshift_connector
 
-from biostar.clone import make_plan, read_share
+from biostar.clone import read_share
 from biostar.clone.plan import patient_column, sampled
-from biostar.contracts import read_sources
+from biostar.contracts import RawTable, read_sources
 from biostar.errors import ConfigurationError, UsageError
 from biostar.parity.sides import DuckDBTexts
 from biostar.standin import StandIn
-from biostar.unload import open_engine
 from conftest import PROJECT, S3_KEYS, SAMPLE, Lab
 
 ALLOWED = ("--allow-phi", "--reason", "a test of the clone")
@@ -61,7 +60,7 @@ def rows_of(database: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def dangling(database: Path) -> dict[str, int]:
+def dangling(database: Path, schema: str = "raw_ehr") -> dict[str, int]:
     """References that name a row which is not there, by column."""
     found = {}
     for source in read_sources(PROJECT):
@@ -69,8 +68,8 @@ def dangling(database: Path) -> dict[str, int]:
             for column, other, key in table.references:
                 (count,) = rows_of(
                     database,
-                    f"select count(*) from raw_ehr.{table.name} where {column} is not null"
-                    f" and {column} not in (select {key} from raw_ehr.{other})",
+                    f"select count(*) from {schema}.{table.name} where {column} is not null"
+                    f" and {column} not in (select {key} from {schema}.{other})",
                 )[0]
                 found[f"{table.name}.{column}"] = int(count)
     return found
@@ -140,6 +139,8 @@ def test_it_says_what_it_costs_and_asks_above_a_limit(
     assert (dry.code, to.exists()) == (0, False)
     assert dry.document["estimate"]["is_an_estimate"] is True
     assert dry.document["estimate"]["dollars"] == 0  # a folder costs nothing
+    some = clone(bench, to, "--dry-run", "--select", "patients,payer_transitions").document
+    assert "which is not among the tables" in " ".join(some["warnings"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
     paid = clone(bench, to, "--dry-run", "--via", "s3://lake/clones").document["estimate"]
     assert paid["dollars"] > 0
@@ -168,7 +169,7 @@ def test_what_could_do_harm_is_refused(bench: Lab, tmp_path: Path) -> None:
         patient_column(type(table)(**{**vars(table), "references": ()}))
 
 
-def test_a_clone_into_the_stand_in_and_back_has_the_same_rows(
+def test_from_a_warehouse_to_a_laptop_where_all_models_build(
     bench: Lab, standin: StandIn, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BIOSTAR_STANDIN_PORT", str(standin.settings.port))
@@ -184,32 +185,48 @@ def test_a_clone_into_the_stand_in_and_back_has_the_same_rows(
             "select table_name from duckdb_tables() where schema_name = 'raw_ehr'"
         ).fetchall():
             connection.execute(f"create table clone_raw_ehr.{name} as from raw_ehr.{name}")
-    tables = ("patients", "payer_transitions")
     outcome = bench.run(
-        "clone", "--from", "duckdb", "--to", "standin", "--via", "s3://lake/clones", "--sample", "30%",
-        "--select", ",".join(tables), *ALLOWED,
-    )  # fmt: skip
+        "clone", "--from", "duckdb", "--to", "standin", "--via", "s3://lake/clones", "--sample", "100%", *ALLOWED
+    )
     assert outcome.code == 0, outcome.words
-    assert "which is not among the tables" in " ".join(outcome.document["warnings"])
-    with closing(open_engine("duckdb", bench.database)) as engine:
-        planned = make_plan(engine, read_sources(PROJECT), tables, 0.3, "biostar")
+    tables = [table for source in read_sources(PROJECT) if source.landing for table in source.tables]
+    for table in tables:
+        assert rows_on(standin, table) == rows_in(bench.database, table), table.name
+
+    laptop = tmp_path / "laptop.duckdb"
+    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(laptop))
+    outcome = bench.run(
+        "clone", "--from", "standin", "--to", "duckdb", "--via", "s3://lake/clones-back", "--sample", "30%", *ALLOWED
+    )
+    assert outcome.code == 0, outcome.words
+    persons = {row[0] for row in rows_of(laptop, "select id from clone_raw_ehr.patients")}
+    assert 0 < len(persons) < 27
+    listed = ", ".join(f"'{one}'" for one in sorted(persons))
+    for table in tables:
+        column = patient_column(table)
+        where = f"where {column} in ({listed})" if column else ""
+        assert rows_in(laptop, table) == rows_in(bench.database, table, where), table.name
+    before = dangling(bench.database, "clone_raw_ehr")
+    assert all(count <= before[name] for name, count in dangling(laptop, "clone_raw_ehr").items())
+    built = bench.run("build")
+    assert (built.code, built.document["failed"]) == (0, []), built.words
+    (stars,) = rows_of(
+        laptop, "select count(distinct patient_id) from clone_core.dim_patient where patient_id is not null"
+    )
+    assert stars[0] >= len(persons)
+
+
+def sql_of(table: RawTable, where: str = "") -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f"select {columns} from clone_raw_ehr.{table.name} {where}"
+
+
+def rows_in(database: Path, table: RawTable, where: str = "") -> list[tuple[Any, ...]]:
+    return sorted(rows_of(database, sql_of(table, where)), key=repr)
+
+
+def rows_on(standin: StandIn, table: RawTable) -> list[tuple[Any, ...]]:
     with closing(redshift_connector.connect(**standin.connection)) as session:
         cursor = session.cursor()
-        for one in planned.tables:
-            names = [column.name for column in one.table.columns]
-            listed = ", ".join(f'"{name}"' for name in names)
-            cursor.execute(f"select {listed} from clone_raw_ehr.{one.table.name}")
-            there = sorted((tuple(row) for row in cursor.fetchall()), key=repr)
-            where = f"where {one.where}" if one.where else ""
-            assert there == sorted(
-                bench.query(f"select {listed} from clone_raw_ehr.{one.table.name} {where}"), key=repr
-            )
-            assert len(there) == one.rows > 0
-    back = tmp_path / "back.duckdb"
-    monkeypatch.setenv("BIOSTAR_DUCKDB_PATH", str(back))
-    outcome = bench.run(
-        "clone", "--from", "standin", "--to", "duckdb", "--via", "s3://lake/clones-back", "--sample", "100%",
-        "--select", ",".join(tables), *ALLOWED,
-    )  # fmt: skip
-    assert outcome.code == 0, outcome.words
-    assert rows_of(back, "select count(*) from clone_raw_ehr.patients") == [(planned.tables[0].rows,)]
+        cursor.execute(sql_of(table))
+        return sorted((tuple(row) for row in cursor.fetchall()), key=repr)
