@@ -100,6 +100,24 @@ class Lab:
         )
 
 
+def make_project(root: Path, sources: str = "") -> Path:
+    """A project that declares the loader's books, and of tables those that `sources` declares."""
+    for path in (PROJECT / "dbt_project.yml", *(PROJECT / "models/staging/meta").glob("*__sources.yml")):
+        copy = root / path.relative_to(PROJECT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    if sources:
+        declare_sources(root, sources)
+    return root
+
+
+def declare_sources(project: Path, sources: str) -> None:
+    """Declare the tables of a project, in place of those before."""
+    path = project / "models/staging/ehr/_ehr__sources.yml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(sources)
+
+
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
     landing = tmp_path / "landing"

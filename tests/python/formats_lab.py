@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import PROJECT, Lab, Outcome
+from conftest import Lab, Outcome, make_project
 
 
 @dataclass
@@ -65,10 +65,6 @@ def declared(name: str, *columns: str, **meta: str) -> str:
 
 def make_formats_lab(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FormatsLab:
     """A lab whose project declares the loader's books and nothing else yet."""
-    root = tmp_path / "project"
-    (root / "models/staging/meta").mkdir(parents=True)
-    (root / "dbt_project.yml").write_bytes((PROJECT / "dbt_project.yml").read_bytes())
-    for path in (PROJECT / "models/staging/meta").glob("*__sources.yml"):
-        (root / "models/staging/meta" / path.name).write_bytes(path.read_bytes())
+    root = make_project(tmp_path / "project")
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
     return FormatsLab(lab, root)

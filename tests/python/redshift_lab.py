@@ -19,6 +19,7 @@ from biostar.standin import StandIn
 from biostar.warehouse.redshift_warehouse import RedshiftWarehouse
 from conftest import DAY, PROJECT, S3_KEYS, Outcome
 from conftest import Lab as FolderLab
+from conftest import make_project as make_small_project
 
 BOOKS = {
     "load_ledger": "load_id, source_name, table_name, object_key, object_etag, object_bytes, ingest_date,"
@@ -44,16 +45,11 @@ _numbers = itertools.count()
 
 def make_project(root: Path, tables: str = CONDITIONS) -> Path:
     """A project of a few tables: to make all eighteen in the stand-in takes longer than to load one."""
-    for path in (PROJECT / "dbt_project.yml", *(PROJECT / "models/staging/meta").glob("*__sources.yml")):
-        copy = root / path.relative_to(PROJECT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    (root / "models/staging/ehr").mkdir()
-    (root / "models/staging/ehr/_ehr__sources.yml").write_text(
+    return make_small_project(
+        root,
         "sources:\n  - name: raw_ehr\n    schema: \"{{ env_var('BIOSTAR_SCHEMA_PREFIX', '') }}raw_ehr\"\n"
-        f"    config: {{meta: {{landing: ehr}}}}\n    tables:{tables}"
+        f"    config: {{meta: {{landing: ehr}}}}\n    tables:{tables}",
     )
-    return root
 
 
 @dataclass

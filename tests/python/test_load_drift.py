@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from biostar.contracts import ErrorLimit
-from conftest import DAY, PROJECT, Lab
+from conftest import DAY, PROJECT, Lab, declare_sources, make_project
 
 TABLE = """
 sources:
@@ -26,12 +26,7 @@ sources:
 
 @pytest.fixture
 def project(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = tmp_path / "project"
-    (root / "models/staging/ehr").mkdir(parents=True)
-    (root / "models/staging/meta").mkdir()
-    (root / "dbt_project.yml").touch()
-    for declared in (PROJECT / "models/staging/meta").glob("*__sources.yml"):
-        (root / "models/staging/meta" / declared.name).write_bytes(declared.read_bytes())
+    root = make_project(tmp_path / "project")
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
     declare(root)
     return root
@@ -39,7 +34,7 @@ def project(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def declare(project: Path, *, width: int = 8, policy: str = "error", alias: str = "remark", more: str = "") -> None:
     text = TABLE.format(width=width, policy=policy, alias=alias, more=more)
-    (project / "models/staging/ehr/_ehr__sources.yml").write_text(text)
+    declare_sources(project, text)
 
 
 def visits(lab: Lab) -> list[tuple[object, ...]]:

@@ -19,7 +19,7 @@ from biostar.contracts import read_sources
 from biostar.landing import open_landing
 from biostar.load.steps import STEPS
 from biostar.warehouse import open_warehouse
-from conftest import PROJECT
+from conftest import PROJECT, make_project
 from schedules import SOURCES, live
 
 SCHEDULES = 440
@@ -28,12 +28,7 @@ CHUNKS = 8
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("project")
-    (root / "models/staging/ehr").mkdir(parents=True)
-    (root / "models/staging/ehr/_ehr__sources.yml").write_text(SOURCES)
-    shutil.copytree(PROJECT / "models/staging/meta", root / "models/staging/meta")
-    (root / "dbt_project.yml").touch()
-    return root
+    return make_project(tmp_path_factory.mktemp("project"), SOURCES)
 
 
 @pytest.fixture

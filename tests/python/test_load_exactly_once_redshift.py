@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from biostar.landing import open_landing
 from biostar.load.steps import STEPS
 from biostar.standin import StandIn
 from biostar.warehouse import open_warehouse
-from conftest import PROJECT
+from conftest import make_project
 from redshift_lab import RedshiftLab, make_lab
 from schedules import SOURCES, live
 from test_load_exactly_once import KILLED
@@ -31,12 +30,7 @@ def lab(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> RedshiftLab:
     made = make_lab(standin, tmp_path, monkeypatch, capsys)
-    root = tmp_path / "project"
-    (root / "models/staging/ehr").mkdir(parents=True)
-    (root / "models/staging/ehr/_ehr__sources.yml").write_text(SOURCES)
-    shutil.copytree(PROJECT / "models/staging/meta", root / "models/staging/meta")
-    shutil.copy(PROJECT / "dbt_project.yml", root)
-    monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(make_project(tmp_path / "project", SOURCES)))
     return made
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from conftest import DAY, PROJECT, Lab
+from conftest import DAY, Lab, declare_sources, make_project
 
 TABLE = """
 version: 2
@@ -28,16 +27,13 @@ HEADER = 'Id,Note,Ward,"Bed No."\n'
 
 @pytest.fixture
 def project(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = tmp_path / "project"
-    (root / "models/staging/ehr").mkdir(parents=True)
-    (root / "dbt_project.yml").touch()
-    shutil.copytree(PROJECT / "models/staging/meta", root / "models/staging/meta")
+    root = make_project(tmp_path / "project")
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
     return root
 
 
 def declare(project: Path, policy: str) -> None:
-    (project / "models/staging/ehr/_ehr__sources.yml").write_text(TABLE.format(policy=policy))
+    declare_sources(project, TABLE.format(policy=policy))
 
 
 def test_ignore_leaves_the_column_out_and_names_it(lab: Lab, project: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_manifest_of_parquet_tells_each_file_its_own_size(lab: RedshiftLab, tm
             cursor.execute("create temp table scans (id varchar(16), note varchar(64))")
             with pytest.raises(redshift_connector.Error, match=words):
                 cursor.execute(
-                    f"copy scans from '{lab.landing}/manifest' iam_role '{redshift_warehouse.STANDIN_ROLE}'"
+                    f"copy scans from '{lab.landing}/manifest' iam_role '{redshift_copy.STANDIN_ROLE}'"
                     " manifest format as parquet"
                 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from biostar.landing.s3 import connect_s3
 from biostar.standin import StandIn
 from biostar.warehouse.redshift_scratch import FOLDER, Scratch
-from conftest import PROJECT
+from conftest import declare_sources, make_project
 from redshift_lab import RedshiftLab, make_lab
 
 TABLE = """
@@ -36,23 +35,18 @@ def lab(
 def test_a_column_that_is_declared_wider_is_widened_and_a_retry_fits(
     lab: RedshiftLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = tmp_path / "project"
-    (root / "models/staging/ehr").mkdir(parents=True)
-    shutil.copytree(PROJECT / "models/staging/meta", root / "models/staging/meta")
-    shutil.copy(PROJECT / "dbt_project.yml", root)
+    root = make_project(tmp_path / "project", TABLE.format(width=4))
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
-    declared = root / "models/staging/ehr/_ehr__sources.yml"
-    declared.write_text(TABLE.format(width=4))
     lab.put("visits", "Id,Note\n1,good\n2,longer\n3,far too long\n")
     assert lab.load().document["rows_rejected"] == 2
-    declared.write_text(TABLE.format(width=8))
+    declare_sources(root, TABLE.format(width=8))
     retried = lab.run("rejects", "retry", "--target", "standin")
     assert (retried.code, retried.document["rows_loaded"]) == (0, 1)
     assert sorted(lab.query("select id, note from {raw}.visits")) == [("1", "good"), ("2", "longer")]
     assert lab.query(
         "select character_maximum_length from svv_columns where table_schema = '{raw}' and column_name = 'note'"
     ) == [(8,)]
-    declared.write_text(TABLE.format(width=6))
+    declare_sources(root, TABLE.format(width=6))
     assert lab.run("raw", "create", "--target", "standin").document["created"] == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DAY, PROJECT, Lab
+from conftest import DAY, Lab, declare_sources, make_project
 
 HEADER = "Id,Note\n"
 KEY = f"ehr/visits/ingest_date={DAY}/part.csv"
@@ -28,19 +28,14 @@ sources:
 
 @pytest.fixture
 def project(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = tmp_path / "project"
-    (root / "models/staging/ehr").mkdir(parents=True)
-    (root / "models/staging/meta").mkdir()
-    (root / "dbt_project.yml").touch()
-    for declared in (PROJECT / "models/staging/meta").glob("*__sources.yml"):
-        (root / "models/staging/meta" / declared.name).write_bytes(declared.read_bytes())
+    root = make_project(tmp_path / "project")
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
     declare(root, 4)
     return root
 
 
 def declare(project: Path, width: int) -> None:
-    (project / "models/staging/ehr/_ehr__sources.yml").write_text(TABLE.format(width=width))
+    declare_sources(project, TABLE.format(width=width))
 
 
 def lines(lab: Lab) -> list[tuple[object, ...]]:

@@ -17,8 +17,9 @@ from biostar.errors import UsageError
 from biostar.project import project_root
 from biostar.unload import open_engine
 from biostar.unload.ledger import ledger_table
+from biostar.warehouse import TARGETS
 
-_TARGETS = click.Choice(("duckdb", "standin", "redshift"))
+_TARGETS = click.Choice(TARGETS)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 

@@ -11,12 +11,11 @@ from typing import get_args
 import click
 
 from biostar.cli.output import console, json_option, print_json
+from biostar.cli.raw import target_option
 from biostar.contracts import read_sources
 from biostar.errors import ConfigurationError, UsageError
 from biostar.project import project_root
 from biostar.unload.request import COMPRESSIONS, FileFormat, Options, Subject, Unloaded, read_size
-
-_TARGETS = ("duckdb", "standin", "redshift")
 
 
 @click.command(
@@ -48,15 +47,7 @@ Examples:
 @click.option("--allow-phi", is_flag=True, help="Let columns about persons out; needs --reason.")
 @click.option("--reason", default="", metavar="TEXT", help="Why they may go out; recorded in raw_meta.unload_ledger.")
 @click.option("--dry-run", is_flag=True, help="Print the very statements and write nothing.")
-@click.option(
-    "--target",
-    type=click.Choice(_TARGETS),
-    envvar="BIOSTAR_TARGET",
-    default="duckdb",
-    show_default=True,
-    show_envvar=True,
-    help="Warehouse to unload from.",
-)
+@target_option
 @json_option
 def command(
     relation: str | None,

@@ -167,10 +167,11 @@ class DuckDBSide(DuckDBTexts):
         import duckdb
 
         from biostar.project import duckdb_path
+        from biostar.warehouse.duckdb_words import words_of
 
         self.name = "duckdb"
         self._path = database or duckdb_path()
-        self._errors = duckdb.Error
+        self._errors, self._words_of = duckdb.Error, words_of
         if not self._path.is_file():
             raise ConfigurationError(
                 f"there is no DuckDB file '{self._path}'", undone="nothing was compared", next_step="biostar build"
@@ -217,10 +218,8 @@ class DuckDBSide(DuckDBTexts):
         try:
             yield
         except self._errors as fault:
-            first_line = str(fault).partition("\n")[0]
-            quotable = "Conversion Error" not in first_line
             raise WarehouseError(
-                f"DuckDB cannot read '{self._path}': {first_line if quotable else type(fault).__name__}",
+                f"DuckDB cannot read '{self._path}': {self._words_of(fault)}",
                 undone="the comparison is not finished",
                 next_step="let no other process have the file open, then run the same command again",
             ) from None

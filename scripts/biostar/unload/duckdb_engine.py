@@ -22,6 +22,7 @@ from biostar.unload.readback import connect_to, scan_of, settings_of
 from biostar.unload.request import MEGABYTE, Options, OutColumn
 from biostar.unload.store import Store
 from biostar.warehouse import dialect_of, quote_identifier, quote_literal
+from biostar.warehouse.duckdb_words import words_of
 
 _SLACK = 4
 """DuckDB closes a file after it passed the size asked for, so a quarter of it is kept back."""
@@ -156,13 +157,8 @@ class DuckDBEngine:
             raise self._translated(fault) from None
 
     def _translated(self, fault: duckdb.Error) -> WarehouseError:
-        # The text of a conversion error quotes the value.
-        quotable = isinstance(
-            fault, (duckdb.IOException, duckdb.HTTPException, duckdb.CatalogException, duckdb.ConnectionException)
-        )
-        words = str(fault).partition("\n")[0] if quotable else type(fault).__name__
         return WarehouseError(
-            f"DuckDB failed at '{self._path}': {words}",
+            f"DuckDB failed at '{self._path}': {words_of(fault)}",
             undone="nothing is published",
             next_step="let no other process open the file, and the disk have room; then run it again",
         )

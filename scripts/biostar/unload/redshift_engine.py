@@ -25,9 +25,6 @@ from biostar.unload.request import MEGABYTE, Options, OutColumn
 from biostar.unload.store import Store
 from biostar.warehouse import dialect_of, quote_identifier, quote_literal
 
-STANDIN_ROLE = "arn:aws:iam::123456789012:role/standin"
-"""The stand-in takes any role for good."""
-
 QUERY_GROUP = "biostar_unload"
 """By which a queue of workload management, and the query log, know these statements."""
 
@@ -183,12 +180,9 @@ class RedshiftEngine:
             raise _contradiction("the sizes of files in its manifest and in sys_unload_detail differ")
 
     def _authorization(self) -> str:
-        from biostar.warehouse.redshift_copy import CopySettings, check_role
+        from biostar.warehouse.redshift_copy import CopySettings, role_of
 
-        role = self._environment.get("BIOSTAR_REDSHIFT_IAM_ROLE", "").strip()
-        if self.name == "standin":
-            role = role or STANDIN_ROLE
-        return CopySettings(check_role(role)).authorization
+        return CopySettings(role_of(self.name, self._environment)).authorization
 
     def close(self) -> None:
         """Release the connection; one that is closed or broken is released already."""

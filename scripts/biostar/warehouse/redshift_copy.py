@@ -26,7 +26,7 @@ import datetime
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from biostar.contracts import Compression, FileFormat, RawTable
@@ -35,6 +35,8 @@ from biostar.warehouse.base import FileToLoad, LoadGroup, quote_identifier, quot
 from biostar.warehouse.redshift_formats import PARQUET_TYPES, WIDEST, StageColumn, copied_as, stage_columns
 
 MAX_ERRORS = 100_000
+STANDIN_ROLE = "arn:aws:iam::123456789012:role/biostar-standin"
+"""The stand-in takes any role; its S3 asks for none."""
 
 _FORMATS: tuple[FileFormat, ...] = ("csv", "json", "parquet")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}")
@@ -78,6 +80,16 @@ def check_role(role: str) -> str:
             next_step="give it as arn:aws:iam::<account>:role/<name>, or 'default'",
         )
     return role
+
+
+def role_of(target: str, environment: Mapping[str, str]) -> str:
+    """The role that COPY and UNLOAD take, from BIOSTAR_REDSHIFT_IAM_ROLE.
+
+    Raises:
+        ConfigurationError: it is not set or no ARN of a role.
+    """
+    role = environment.get("BIOSTAR_REDSHIFT_IAM_ROLE", "").strip()
+    return check_role(role or STANDIN_ROLE if target == "standin" else role)
 
 
 def tag(group: LoadGroup) -> str:

@@ -37,13 +37,13 @@ from biostar.warehouse.base import (
 from biostar.warehouse.redshift_copy import (
     CopySettings,
     alike,
-    check_role,
     copy_statement,
     create_stage,
     insert_from,
     load_statements,
     look_over,
     manifest_of,
+    role_of,
 )
 from biostar.warehouse.redshift_dialect import RedshiftDialect
 from biostar.warehouse.redshift_formats import StageColumn, copied_as, json_paths, stage_columns
@@ -51,8 +51,6 @@ from biostar.warehouse.redshift_refine import Reject, SecondReader
 from biostar.warehouse.redshift_scratch import Scratch
 from biostar.warehouse.redshift_verify import LONGEST_WAIT, UNDONE, CopyAccount, account_of, named, names_differ
 
-STANDIN_ROLE = "arn:aws:iam::123456789012:role/biostar-standin"
-"""The stand-in takes any role; its S3 asks for none."""
 QUERY_GROUP = "biostar_load"
 ROWS_PER_INSERT, BYTES_PER_INSERT = 500, 1 << 20
 """A statement of Redshift has 16 MB at most, and a message of the driver 32,767 bound values."""
@@ -333,10 +331,10 @@ class RedshiftWarehouse:
                 undone="nothing was loaded",
                 next_step="lay the files under s3://bucket/prefix and name it with --landing or BIOSTAR_LANDING",
             )
-        role = self._shared.environment.get("BIOSTAR_REDSHIFT_IAM_ROLE", "").strip()
-        if self._shared.target == "standin":
-            role = role or STANDIN_ROLE
-        return CopySettings(check_role(role), self._shared.environment.get("BIOSTAR_LANDING_REGION", "").strip())
+        environment = self._shared.environment
+        return CopySettings(
+            role_of(self._shared.target, environment), environment.get("BIOSTAR_LANDING_REGION", "").strip()
+        )
 
     def _insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
         chunk: list[Sequence[Any]] = []
