@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import shutil
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from biostar.project import dbt_target_dir, duckdb_path, project_root, target_na
 
 OK, ADVICE, WRONG = "ok", "advice", "wrong"
 LOW_DISK_BYTES = 2 * 1024**3
+PROBE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ def examine(target: str | None, landing: str) -> list[Finding]:
         findings.append(_duckdb())
     elif name == "redshift":
         findings.append(_redshift())
+        if findings[-1].state == OK:
+            findings.append(_endpoint())
     findings.append(_docs())
     return findings
 
@@ -138,6 +142,24 @@ def _redshift() -> Finding:
             "see docs/redshift.md; dbt debug --target redshift",
         )
     return Finding("redshift", OK, f"method {method}; dbt debug --target redshift tries the connection")
+
+
+def _endpoint() -> Finding:
+    """Whether anything listens there; a driver that waits for a firewall to answer does so for minutes."""
+    host, port = os.environ["BIOSTAR_REDSHIFT_HOST"], os.environ.get("BIOSTAR_REDSHIFT_PORT") or "5439"
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        return Finding("endpoint", WRONG, f"BIOSTAR_REDSHIFT_PORT is '{port}'", "set it to the port of the cluster")
+    try:
+        with socket.create_connection((host, int(port)), timeout=PROBE_SECONDS):
+            return Finding("endpoint", OK, f"{host}:{port} answers")
+    except OSError as fault:
+        kind = "cannot be found" if isinstance(fault, socket.gaierror) else "does not answer"
+        return Finding(
+            "endpoint",
+            WRONG,
+            f"{host}:{port} {kind}",
+            "check the name, that the cluster is not paused, and the security group, VPC or VPN between",
+        )
 
 
 def _docs() -> Finding:
