@@ -93,6 +93,12 @@ class RedshiftLab:
     def schema(self, name: str) -> str:
         return f"{self.prefix}_{name}"
 
+    def execute(self, sql: str) -> None:
+        """Send the stand-in a statement and commit it."""
+        with closing(redshift_connector.connect(**self.standin.connection)) as session:
+            session.autocommit = True
+            session.cursor().execute(sql)
+
     def query(self, sql: str, target: str = "standin") -> list[tuple[Any, ...]]:
         """Ask a target; `{raw}` and `{meta}` stand for the schemas."""
         sql = sql.format(raw=self.schema("raw_ehr"), meta=self.schema("raw_meta"))

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,24 @@ def test_duckdb_has_one_connection_whatever_is_asked_for(lab: Lab, tmp_path: Pat
     outcome = lab.load("--jobs", "8", "--log", str(log))
     assert [batch["load_id"] for batch in outcome.document["batches"]] == [1, 2]
     assert json.loads(log.read_text().splitlines()[0])["jobs"] == 1
+
+
+def test_an_attempt_that_took_hours_is_worth_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = 0
+
+    def clock() -> float:
+        return hours * 3600.0
+
+    monkeypatch.setattr(time, "monotonic", clock)
+    attempts = []
+
+    def work() -> str:
+        nonlocal hours
+        hours += 2
+        attempts.append(hours)
+        if len(attempts) < 3:
+            raise TransientError("the connection broke")
+        return "loaded"
+
+    assert Patience(sleep=lambda seconds: None).over(work) == "loaded"
+    assert attempts == [2, 4, 6]

@@ -124,7 +124,11 @@ def test_a_serialization_failure_is_tried_again(lab: RedshiftLab) -> None:
     ("fault", "kind"),
     [
         ({"C": "40001", "M": "could not serialize access"}, TransientError),
+        ({"C": "XX000", "M": "1023", "D": "Serializable isolation violation on table - 119371"}, TransientError),
         ({"C": "XX000", "M": "1023"}, WarehouseError),
+        ({"C": "XX000", "M": "could not open relation with OID 119371"}, TransientError),
+        ({"C": "XX000", "M": "S3ServiceException", "D": "error: The request was throttled, SlowDown"}, TransientError),
+        ({"C": "22001", "M": "too long", "D": "Jane Doe, slow down"}, WarehouseError),
         ({"C": "XX000", "M": "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100"}, TransientError),
         (
             {"C": "XX000", "M": "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown"},

@@ -407,7 +407,7 @@ def test_the_views_need_not_tell_the_files_of_parquet() -> None:
         return query
 
     def ask(detail: list[tuple[str, int]], count: int = 2, *, is_columnar: bool = True) -> int:
-        found = account_of(views(detail, count), files, "s3://b/m", wait=0, is_columnar=is_columnar)  # type: ignore[arg-type]
+        found = account_of(views(detail, count), files, "s3://b/m", "stage", wait=0, is_columnar=is_columnar)  # type: ignore[arg-type]
         return found.loaded
 
     assert ask([]) == ask([("s3://b/k1", -1), ("s3://b/k2", -1)]) == 6

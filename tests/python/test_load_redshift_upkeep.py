@@ -32,6 +32,24 @@ def lab(
     return make_lab(standin, tmp_path, monkeypatch, capsys)
 
 
+def test_a_column_that_a_view_holds_cannot_be_widened_and_the_error_says_what_to_do(
+    lab: RedshiftLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project(tmp_path / "project", TABLE.format(width=4))
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
+    lab.put("visits", "Id,Note\n1,good\n")
+    assert lab.load().code == 0
+    view = f"{lab.prefix}_raw_ehr.visit_notes"
+    lab.execute(f"create view {view} as select note from {lab.prefix}_raw_ehr.visits")
+    declare_sources(root, TABLE.format(width=8))
+    lab.put("visits", "Id,Note\n2,longer\n", name="next.csv")
+    refused = lab.load()
+    assert (refused.code, "takes 4 bytes, is declared with 8" in refused.document["message"]) == (3, True)
+    assert "drop the view" in refused.document["next"]
+    lab.execute(f"drop view {view}")
+    assert lab.load().document["rows_loaded"] == 1
+
+
 def test_a_column_that_is_declared_wider_is_widened_and_a_retry_fits(
     lab: RedshiftLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

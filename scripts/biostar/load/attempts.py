@@ -15,8 +15,6 @@ import tenacity
 from biostar.errors import TransientError
 
 ATTEMPTS = 5
-LONGEST = 300.0
-"""Seconds after which no further attempt begins."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 
 T = TypeVar("T")
@@ -24,10 +22,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Patience:
-    """How often, how long, and with which pauses; a test passes its own `sleep`."""
+    """How often, and with which pauses; a test passes its own `sleep`.
+
+    The time that an attempt takes does not count: a COPY that loses its connection after an hour is worth another.
+    """
 
     attempts: int = ATTEMPTS
-    longest: float = LONGEST
     sleep: Callable[[float], None] = time.sleep
 
     def over(
@@ -53,7 +53,7 @@ class Patience:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             wait=tenacity.wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE),
-            stop=tenacity.stop_after_attempt(self.attempts) | tenacity.stop_after_delay(self.longest),
+            stop=tenacity.stop_after_attempt(self.attempts),
             before_sleep=tell,
             sleep=self.sleep,
             reraise=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from biostar.contracts import Source
-from biostar.errors import ConfigurationError
+from biostar.errors import ConfigurationError, TransientError, WarehouseError
 from biostar.warehouse import Dialect, Warehouse
 
 
@@ -24,13 +24,15 @@ def create_tables(warehouse: Warehouse, sources: Sequence[Source]) -> list[str]:
     afterwards, where the target enforces widths: Redshift does that outside of transactions only.
 
     Raises:
-        ConfigurationError: a table is there and lacks a column that cannot be added afterwards.
+        ConfigurationError: a table is there and lacks a column that cannot be added afterwards, or has one that cannot
+            be widened.
     """
     made: list[str] = []
     with warehouse.transaction():
         for source in sources:
             existing = warehouse.columns_of(source.schema)
-            warehouse.execute(warehouse.dialect.create_schema(source.schema))
+            if not existing:  # a user who may fill the tables need not be allowed to make schemas
+                warehouse.execute(warehouse.dialect.create_schema(source.schema))
             for table in source.tables:
                 there = existing.get(table.name)
                 if there is None:
@@ -59,6 +61,17 @@ def _widen(warehouse: Warehouse, sources: Iterable[Source]) -> list[str]:
             for column in table.all_columns:
                 width = there.get((table.name, column.name))
                 if column.width is not None and width is not None and column.width > width:
-                    warehouse.execute(warehouse.dialect.widen_column(table, column))
+                    try:
+                        warehouse.execute(warehouse.dialect.widen_column(table, column))
+                    except TransientError:
+                        raise
+                    except WarehouseError as fault:
+                        raise ConfigurationError(
+                            f"{table.schema}.{table.name}.{column.name} takes {width} bytes, is declared with"
+                            f" {column.width}, and cannot be widened: {fault.message}",
+                            undone="nothing was loaded",
+                            next_step="if a view uses it, drop the view, which the next build makes again; or declare"
+                            " the width that it has",
+                        ) from None
                     widened.append(f"{table.schema}.{table.name}.{column.name}")
     return widened

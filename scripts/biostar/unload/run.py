@@ -144,7 +144,6 @@ def unload(
                 next_step="run the same command again",
             )
         files = _write_and_verify(engine, source, columns, options, store, folder, at)
-        engine.rollback()  # Nothing was changed.
         at("before_publish")
         content = document(run, before.run if before else "", columns, files, options)
         published = True  # From here on only the manifest can say that it is not.
@@ -267,6 +266,7 @@ def _write_and_verify(
             next_step="unload as Parquet, or another column with it",
         )
     said = engine.write(source, columns, options, store, folder)
+    engine.rollback()  # Nothing was changed; to read the files back may take long, and must hold no lock meanwhile.
     at("written")
     sizes = dict(store.files(folder))
     for key in sizes:

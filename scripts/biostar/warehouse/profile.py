@@ -145,24 +145,29 @@ _SERIALIZATION = frozenset(("40001", "40P01"))
 _BUSY = re.compile(
     r"\b1023\b.*serializable|serializable isolation violation|deadlock detected|slow ?down|service ?unavailable"
     r"|internal ?error|request ?time ?(?:out|too skewed)|\bstatus:? 50[0234]\b|S3CurlException"
-    r"|S3 ?Query Exception Connection failed|concurrent transaction|could not serialize",
-    re.IGNORECASE,
+    r"|S3 ?Query Exception Connection failed|concurrent transaction|could not serialize"
+    r"|could not open relation with OID|could not find tuple|cache lookup failed",
+    re.IGNORECASE | re.DOTALL,
 )
 """What passes by itself: https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html says of error 1023 to
 retry the transaction; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html names S3's codes. Where S3
-does not answer at all, COPY speaks of S3CurlException, and for Parquet of an S3Query Exception."""
+does not answer at all, COPY speaks of S3CurlException, and for Parquet of an S3Query Exception. Catalog tables are not
+locked by a transaction (the first page again), so that a query of them fails when a table that it is about to show is
+dropped meanwhile; dbt-redshift tries that again too."""
 
 
 def _translated(target: str, fault: BaseException) -> BiostarError:
     fields = error_fields(fault)
     code = fields.get("C", "")
     words = fields.get("M") or _first_line(fault)
+    # Where M is but a number, as 1023 is, D says what it means. It may say more than that, and is not repeated.
+    meaning = f"{words} {fields.get('D', '')}"
     if code[:2] in TAKE_CARE:
         words = f"SQLSTATE {code}; the message is withheld, as it may quote a value"
     step = "biostar standin status" if target == "standin" else "dbt debug --target redshift"
     if _is_lost(fault, code):
         return ConnectionLostError(f"the connection to '{target}' broke: {words}", next_step=step)
-    if code in _SERIALIZATION or (code[:2] not in TAKE_CARE and _BUSY.search(words)):
+    if code in _SERIALIZATION or (code[:2] not in TAKE_CARE and _BUSY.search(meaning)):
         return TransientError(f"'{target}' failed: {words}", next_step="run the load again")
     return WarehouseError(f"'{target}' failed: {words}", next_step=step)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +59,16 @@ def account_of(
     query: Query,
     files: Sequence[FileToLoad],
     manifest: str,
+    table: str,
     *,
     wait: float = LONGEST_WAIT,
     sleep: Callable[[float], None] = time.sleep,
     is_columnar: bool = False,
 ) -> CopyAccount:
-    """What the views say of the last COPY of this session, which read `manifest`.
+    """What the views say of the COPY that read `manifest` into `table`, of which nobody else has either name.
+
+    It is looked for by them, and not by pg_last_copy_id(): that is a number of the STL views, which is not the query_id
+    of the SYS views (https://docs.aws.amazon.com/redshift/latest/dg/SYS_QUERY_HISTORY.html).
 
     Of a columnar format, which is read by Redshift Spectrum, the manual does not say that sys_load_detail has its files
     one by one; there it may have none of them, and their number in sys_load_history counts. Nor is it said whether the
@@ -74,7 +79,7 @@ def account_of(
     """
     waited, pause = 0.0, 0.1
     while True:
-        trouble, account = _ask(query, files, manifest, is_columnar)
+        trouble, account = _ask(query, files, manifest, table, is_columnar, is_last=waited >= wait)
         if account is not None:
             return account
         if waited >= wait:
@@ -84,11 +89,13 @@ def account_of(
         pause = min(pause * 2, 5.0)
 
 
-def _ask(query: Query, files: Sequence[FileToLoad], manifest: str, is_columnar: bool) -> tuple[str, CopyAccount | None]:
+def _ask(
+    query: Query, files: Sequence[FileToLoad], manifest: str, table: str, is_columnar: bool, *, is_last: bool
+) -> tuple[str, CopyAccount | None]:
     history = query(
         "select query_id, trim(status), loaded_rows, source_file_count, source_file_bytes, error_count"
-        " from sys_load_history where query_id = pg_last_copy_id() and trim(data_source) = ?",
-        (manifest[:1024],),
+        " from sys_load_history where trim(table_name) = ? or trim(data_source) = ?",
+        (table, manifest[:1024]),
     )
     if not history:
         return "sys_load_history has no row for it", None
@@ -117,30 +124,34 @@ def _ask(query: Query, files: Sequence[FileToLoad], manifest: str, is_columnar: 
     size = sum(file.size for file in files)
     if file_bytes and int(file_bytes) < size and not is_columnar:
         return f"sys_load_history says {file_bytes} bytes, the manifest's objects have {size}: {named(files)}", None
-    refused = _errors(query, int(query_id), by_name, int(error_count or 0))
+    refused = _errors(query, int(query_id), by_name, int(error_count or 0), is_last=is_last)
     if refused is None:
         return f"sys_load_error_detail has fewer than the {error_count} errors of sys_load_history", None
     return "", CopyAccount(int(loaded), scanned, refused)
 
 
 def _errors(
-    query: Query, query_id: int, by_name: Mapping[str, str], expected: int
+    query: Query, query_id: int, by_name: Mapping[str, str], expected: int, *, is_last: bool
 ) -> dict[str, tuple[Refused, ...]] | None:
     if not expected:
         return {}
-    for sql in (
-        "select trim(file_name), line_number, error_code from sys_load_error_detail where query_id = ?",
-        "select trim(filename), line_number, err_code from stl_load_errors where query = ?",
-    ):
-        rows = query(sql, (query_id,))
-        if len(rows) >= expected:
-            found: dict[str, list[Refused]] = {}
-            for name, line, code in rows:
-                key = _key_of(str(name), by_name)
-                if key is not None:
-                    found.setdefault(key, []).append(Refused(int(line), int(code)))
-            return {key: tuple(sorted(set(each), key=lambda one: one.line)) for key, each in found.items()}
-    return None
+    rows = query(
+        "select trim(file_name), line_number, error_code from sys_load_error_detail where query_id = ?", (query_id,)
+    )
+    if len(rows) < expected and is_last:
+        # Serverless has nothing there, https://docs.aws.amazon.com/redshift/latest/dg/r_STL_LOAD_ERRORS.html.
+        with suppress(WarehouseError):
+            rows = query(
+                "select trim(filename), line_number, err_code from stl_load_errors where query = pg_last_copy_id()", ()
+            )
+    if len(rows) < expected:
+        return None
+    found: dict[str, list[Refused]] = {}
+    for name, line, code in rows:
+        key = _key_of(str(name), by_name)
+        if key is not None:
+            found.setdefault(key, []).append(Refused(int(line), int(code)))
+    return {key: tuple(sorted(set(each), key=lambda one: one.line)) for key, each in found.items()}
 
 
 def _key_of(name: str, by_name: Mapping[str, str]) -> str | None:

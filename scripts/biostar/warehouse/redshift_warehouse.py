@@ -511,7 +511,7 @@ class RedshiftWarehouse:
                 yield name, None
                 return
             account = account_of(
-                self.query, files, written[0], wait=self.view_lag, is_columnar=file_format == "parquet"
+                self.query, files, written[0], name, wait=self.view_lag, is_columnar=file_format == "parquet"
             )
             yield name, account
             keep = True
