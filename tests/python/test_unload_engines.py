@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -24,6 +24,7 @@ from biostar.standin import StandIn
 from biostar.unload import Options, Subject, Unloaded, open_engine, unload
 from biostar.unload.ledger import ledger_table
 from biostar.unload.readback import connect_to
+from biostar.unload.redshift_engine import RedshiftEngine
 from biostar.unload.store import open_store
 from biostar.unload.subjects import model_subject, raw_subject
 from conftest import PROJECT, S3_KEYS
@@ -257,6 +258,23 @@ def test_the_ledger_names_the_user_and_the_standins_history_the_files(
             f" where rtrim(unloaded_location) = '{to}/{result.run}/'"
         )
         assert [tuple(row) for row in cursor.fetchall()] == [(ROWS, result.files, result.size)]
+
+
+def test_a_bucket_in_another_region_is_named_with_its_region(
+    subjects: dict[str, Subject], filled: Path, lake: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    real = RedshiftEngine.execute
+
+    def execute(self: RedshiftEngine, sql: str, values: Sequence[Any] = ()) -> None:
+        sent.append(sql)
+        real(self, sql, values)
+
+    monkeypatch.setattr(RedshiftEngine, "execute", execute)
+    monkeypatch.setenv("BIOSTAR_UNLOAD_REGION", "eu-west-1")
+    run("standin", filled, subjects["raw"], Options(lake("region")))
+    (statement,) = (sql for sql in sent if " unload (" in sql)
+    assert statement.endswith(" region 'eu-west-1'")
 
 
 def test_a_query_is_unloaded_as_it_was_measured(filled: Path, lake: Callable[[str], str]) -> None:

@@ -135,6 +135,8 @@ class RedshiftEngine:
         if options.partition_by:
             said.append(f"partition by ({', '.join(quote_identifier(name) for name in options.partition_by)})")
         said += ["manifest verbose", f"maxfilesize {options.max_file_size / MEGABYTE:g} mb"]
+        if region := self._environment.get("BIOSTAR_UNLOAD_REGION", "").strip():
+            said.append(f"region {quote_literal(region)}")
         return [
             f"/* biostar unload {_NOT_PLAIN.sub('', run)} */"
             f" unload ({_quoted(f'select {chosen} from {source}')})"
