@@ -197,3 +197,10 @@ def test_duckdb_settings_come_from_the_environment() -> None:
     duckdb = credentials("duckdb", {"BIOSTAR_DUCKDB_PATH": "elsewhere.duckdb", "BIOSTAR_DUCKDB_MEMORY": "512MB"})
     assert duckdb.path == "elsewhere.duckdb"
     assert duckdb.settings["memory_limit"] == "512MB"
+
+
+@pytest.mark.parametrize("target", ["redshift", "standin"])
+def test_no_statement_is_repeated_without_the_transaction_that_it_stood_in(target: str) -> None:
+    """dbt-redshift's retry opens a new connection and sends the last statement alone."""
+    found = credentials(target, {})
+    assert (found.retries, found.retry_all) == (0, False)
