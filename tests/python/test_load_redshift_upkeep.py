@@ -32,16 +32,22 @@ def lab(
     return make_lab(standin, tmp_path, monkeypatch, capsys)
 
 
-def test_a_column_that_a_view_holds_cannot_be_widened_and_the_error_says_what_to_do(
-    lab: RedshiftLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def narrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose notes have four bytes."""
     root = make_project(tmp_path / "project", TABLE.format(width=4))
     monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
+    return root
+
+
+def test_a_column_that_a_view_holds_cannot_be_widened_and_the_error_says_what_to_do(
+    lab: RedshiftLab, narrow: Path
+) -> None:
     lab.put("visits", "Id,Note\n1,good\n")
     assert lab.load().code == 0
     view = f"{lab.prefix}_raw_ehr.visit_notes"
     lab.execute(f"create view {view} as select note from {lab.prefix}_raw_ehr.visits")
-    declare_sources(root, TABLE.format(width=8))
+    declare_sources(narrow, TABLE.format(width=8))
     lab.put("visits", "Id,Note\n2,longer\n", name="next.csv")
     refused = lab.load()
     assert (refused.code, "takes 4 bytes, is declared with 8" in refused.document["message"]) == (3, True)
@@ -50,21 +56,17 @@ def test_a_column_that_a_view_holds_cannot_be_widened_and_the_error_says_what_to
     assert lab.load().document["rows_loaded"] == 1
 
 
-def test_a_column_that_is_declared_wider_is_widened_and_a_retry_fits(
-    lab: RedshiftLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = make_project(tmp_path / "project", TABLE.format(width=4))
-    monkeypatch.setenv("DBT_PROJECT_DIR", str(root))
+def test_a_column_that_is_declared_wider_is_widened_and_a_retry_fits(lab: RedshiftLab, narrow: Path) -> None:
     lab.put("visits", "Id,Note\n1,good\n2,longer\n3,far too long\n")
     assert lab.load().document["rows_rejected"] == 2
-    declare_sources(root, TABLE.format(width=8))
+    declare_sources(narrow, TABLE.format(width=8))
     retried = lab.run("rejects", "retry", "--target", "standin")
     assert (retried.code, retried.document["rows_loaded"]) == (0, 1)
     assert sorted(lab.query("select id, note from {raw}.visits")) == [("1", "good"), ("2", "longer")]
     assert lab.query(
         "select character_maximum_length from svv_columns where table_schema = '{raw}' and column_name = 'note'"
     ) == [(8,)]
-    declare_sources(root, TABLE.format(width=6))
+    declare_sources(narrow, TABLE.format(width=6))
     assert lab.run("raw", "create", "--target", "standin").document["created"] == []
 
 

@@ -44,6 +44,7 @@ def impatient(standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("target", ["redshift", "standin"])
 def test_dbts_statements_have_hours(target: str) -> None:
     assert credentials(target, {}).connect_timeout > HOURS
+    assert credentials(target, {}).connect_timeout == profile.STATEMENT_SECONDS + profile.GRACE_SECONDS
     assert credentials(target, {"BIOSTAR_REDSHIFT_STATEMENT_SECONDS": ""}).connect_timeout > HOURS
     assert credentials(target, {"BIOSTAR_REDSHIFT_STATEMENT_SECONDS": "600"}).connect_timeout == 660
 

@@ -120,7 +120,11 @@ def _of_csv(text: Text, key: str, sha: hashlib._Hash, names_in_order: NamesInOrd
 
 
 def _count(chunk: bytes, character: bytes) -> int:
-    """How often a character is in a chunk; bytes.count looks at byte after byte, and takes three times as long."""
+    """How often a character is in a chunk.
+
+    bytes.count looks at byte after byte: for lines of 60 bytes it takes twice as long, for 200 three times. For 20 both
+    take the same, for fewer this is slower.
+    """
     return len(chunk) - len(chunk.replace(character, b""))
 
 

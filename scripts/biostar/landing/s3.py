@@ -18,6 +18,7 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
+from biostar.environment import whole_number
 from biostar.errors import BiostarError, ConfigurationError, ObjectError, TransientError, UsageError, WarehouseError
 from biostar.landing.listing import Found, LandedObject
 
@@ -53,12 +54,7 @@ def s3_timeout(environment: Mapping[str, str]) -> int:
     Raises:
         ConfigurationError: BIOSTAR_S3_TIMEOUT is no whole number from 1.
     """
-    told = environment.get("BIOSTAR_S3_TIMEOUT") or str(DEFAULT_TIMEOUT)
-    if not (told.isascii() and told.isdigit() and int(told) >= 1):
-        raise ConfigurationError(
-            f"BIOSTAR_S3_TIMEOUT is '{told}'", next_step="give it as a whole number of seconds from 1, such as 60"
-        )
-    return int(told)
+    return whole_number(environment, "BIOSTAR_S3_TIMEOUT", DEFAULT_TIMEOUT, unit="seconds")
 
 
 def code_of(fault: BaseException) -> str:

@@ -15,7 +15,8 @@ from typing import BinaryIO
 import zstandard
 
 from biostar.contracts import Compression
-from biostar.errors import ConfigurationError, ObjectError
+from biostar.environment import whole_number
+from biostar.errors import ObjectError
 
 DEFAULT_EXPANSION = 500
 """Times; delivered CSV and JSON compress to a fifth or a tenth, the same row over and over to a two-hundredth."""
@@ -39,12 +40,7 @@ def expansion_limit(environment: Mapping[str, str] = os.environ) -> int:
     Raises:
         ConfigurationError: BIOSTAR_MAX_EXPANSION is no whole number from 1.
     """
-    told = environment.get("BIOSTAR_MAX_EXPANSION") or str(DEFAULT_EXPANSION)
-    if not (told.isascii() and told.isdigit() and int(told) >= 1):
-        raise ConfigurationError(
-            f"BIOSTAR_MAX_EXPANSION is '{told}'", next_step="give it as a whole number from 1, such as 500"
-        )
-    return int(told)
+    return whole_number(environment, "BIOSTAR_MAX_EXPANSION", DEFAULT_EXPANSION)
 
 
 def refuse_expansion(key: str, taken: int, given: int, limit: int) -> None:

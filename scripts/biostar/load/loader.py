@@ -223,7 +223,6 @@ class Loader:
     def _is_committed(self, batch: Batch, committing: _Committing, loaded_at: datetime.datetime) -> bool:
         """Whether a COMMIT whose answer was lost did take place; asked through a new connection."""
         self._warehouse.reopen()
-        self._warehouse.read_from(self._landing.uri, self._landing.warehouse_settings())
         if committing.members:
             key = committing.members[0].key
             return book.is_in_ledger(self._warehouse, self._books, committing.load_id, loaded_at, key)

@@ -167,11 +167,9 @@ class DuckDBSide(DuckDBTexts):
         import duckdb
 
         from biostar.project import duckdb_path
-        from biostar.warehouse.duckdb_words import words_of
 
         self.name = "duckdb"
         self._path = database or duckdb_path()
-        self._errors, self._words_of = duckdb.Error, words_of
         if not self._path.is_file():
             raise ConfigurationError(
                 f"there is no DuckDB file '{self._path}'", undone="nothing was compared", next_step="biostar build"
@@ -215,11 +213,15 @@ class DuckDBSide(DuckDBTexts):
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
+        import duckdb
+
+        from biostar.warehouse.duckdb_words import words_of
+
         try:
             yield
-        except self._errors as fault:
+        except duckdb.Error as fault:
             raise WarehouseError(
-                f"DuckDB cannot read '{self._path}': {self._words_of(fault)}",
+                f"DuckDB cannot read '{self._path}': {words_of(fault)}",
                 undone="the comparison is not finished",
                 next_step="let no other process have the file open, then run the same command again",
             ) from None

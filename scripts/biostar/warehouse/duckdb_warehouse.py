@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import duckdb
 
 from biostar.contracts import RawTable
+from biostar.environment import whole_number
 from biostar.errors import BiostarError, ConfigurationError, DataError, TransientError, WarehouseError
 from biostar.project import duckdb_path
 from biostar.warehouse.base import (
@@ -36,7 +37,7 @@ from biostar.warehouse.httpfs import connect_to_s3
 DEFAULT_MEMORY = "1GB"
 """What a load needs does not grow with its files; with this a load of 3.2 GB in one file peaks at 1.2 GB in all."""
 
-DEFAULT_THREADS = "2"
+DEFAULT_THREADS = 2
 ROWS_PER_INSERT = 500
 
 _LOAD = {"csv": load_csv, "json": load_json, "parquet": load_parquet}
@@ -68,13 +69,11 @@ class DuckDBWarehouse:
         """
         path = duckdb_path(environment)
         memory = environment.get("BIOSTAR_DUCKDB_MEMORY") or DEFAULT_MEMORY
-        threads = environment.get("BIOSTAR_THREADS") or DEFAULT_THREADS
         if not _MEMORY.fullmatch(memory.strip()):
             raise ConfigurationError(
                 f"BIOSTAR_DUCKDB_MEMORY is '{memory}'", next_step="give it as 2GB, 512MB or the like"
             )
-        if not threads.isascii() or not threads.isdigit() or int(threads) < 1:
-            raise ConfigurationError(f"BIOSTAR_THREADS is '{threads}'", next_step="give it as a whole number from 1")
+        threads = whole_number(environment, "BIOSTAR_THREADS", DEFAULT_THREADS)
         new = False
         try:
             new = not path.exists()
@@ -87,7 +86,7 @@ class DuckDBWarehouse:
                 read_only=read_only and not nothing,
                 config={
                     "memory_limit": memory.strip(),
-                    "threads": int(threads),
+                    "threads": threads,
                     # Raw rows have no order of their own; keeping one costs memory.
                     "preserve_insertion_order": False,
                 },

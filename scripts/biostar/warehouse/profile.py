@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from biostar.environment import whole_number
 from biostar.errors import BiostarError, ConfigurationError, TransientError, WarehouseError
 from biostar.project import project_root
 
@@ -77,12 +78,7 @@ def statement_seconds(environment: Mapping[str, str]) -> int:
     Raises:
         ConfigurationError: BIOSTAR_REDSHIFT_STATEMENT_SECONDS is no whole number from 1.
     """
-    told = environment.get("BIOSTAR_REDSHIFT_STATEMENT_SECONDS") or str(STATEMENT_SECONDS)
-    if not (told.isascii() and told.isdigit() and int(told) >= 1):
-        raise ConfigurationError(
-            f"BIOSTAR_REDSHIFT_STATEMENT_SECONDS is '{told}'", next_step="give it as a whole number from 1"
-        )
-    return int(told)
+    return whole_number(environment, "BIOSTAR_REDSHIFT_STATEMENT_SECONDS", STATEMENT_SECONDS, unit="seconds")
 
 
 def connect(target: str, environment: Mapping[str, str] = os.environ) -> Any:

@@ -79,10 +79,11 @@ def account_of(
     """
     waited, pause = 0.0, 0.1
     while True:
-        trouble, account = _ask(query, files, manifest, table, is_columnar, is_last=waited >= wait)
+        is_last = waited >= wait
+        trouble, account = _ask(query, files, manifest, table, is_columnar, is_last=is_last)
         if account is not None:
             return account
-        if waited >= wait:
+        if is_last:
             raise WarehouseError(f"a COPY cannot be verified: {trouble}", undone=UNDONE, next_step="run the load again")
         sleep(pause)
         waited += pause

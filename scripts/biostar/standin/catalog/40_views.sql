@@ -402,9 +402,13 @@ left join standin.relation as o on o.oid = k.other_oid;
 -- SYS_LOAD_DETAIL, SYS_LOAD_ERROR_DETAIL, r_STL_LOAD_ERRORS, r_STL_LOAD_COMMITS, SYS_UNLOAD_HISTORY, SYS_UNLOAD_DETAIL).
 -- Numbers of transactions, and the S3 tags of loaded files, are not kept. A query has one number in the SYS views and
 -- another in the STL views and pg_last_copy_id(), as SYS_QUERY_HISTORY says; here they lie a million apart.
+create function standin.sys_query_id(query_id bigint) returns bigint language sql immutable
+as $$select query_id + 1000000$$;
+
 create view pg_catalog.sys_load_history as
 select
-    user_id, query_id + 1000000 as query_id, null::bigint as transaction_id, session_id, database_name::varchar as database_name,
+    user_id, standin.sys_query_id(query_id) as query_id, null::bigint as transaction_id, session_id,
+    database_name::varchar as database_name,
     status::varchar as status, table_name::varchar as table_name, start_time, end_time,
     datediff('microsecond', start_time, end_time) as duration, data_source::varchar as data_source,
     file_format::varchar as file_format, loaded_rows, loaded_bytes, source_file_count, source_file_bytes,
@@ -414,16 +418,16 @@ from standin.load_history;
 
 create view pg_catalog.sys_load_detail as
 select
-    h.user_id, (f.query_id + 1000000)::integer as query_id, f.file_name::char(256) as file_name,
-    f.bytes::integer as bytes_scanned,
-    f.rows_scanned::integer as lines_scanned, f.loaded_at as record_time, 1 as splits_scanned,
+    h.user_id, standin.sys_query_id(f.query_id)::integer as query_id, f.file_name::char(256) as file_name,
+    f.bytes::integer as bytes_scanned, f.rows_scanned::integer as lines_scanned, f.loaded_at as record_time, 1 as splits_scanned,
     h.start_time, f.loaded_at as end_time, null::char(256) as file_etag, null::timestamp as file_last_modified
 from standin.load_file as f
 join standin.load_history as h on h.query_id = f.query_id;
 
 create view pg_catalog.sys_load_error_detail as
 select
-    user_id, query_id + 1000000 as query_id, null::bigint as transaction_id, session_id, current_database()::char(64) as database_name,
+    user_id, standin.sys_query_id(query_id) as query_id, null::bigint as transaction_id, session_id,
+    current_database()::char(64) as database_name,
     table_id, start_time, file_name::char(256) as file_name, line_number, column_name::char(127) as column_name,
     column_type::char(10) as column_type, column_length::char(10) as column_length, position, error_code,
     error_message::char(512) as error_message
@@ -459,7 +463,8 @@ join standin.load_history as h on h.query_id = f.query_id;
 
 create view pg_catalog.sys_unload_history as
 select
-    user_id, query_id + 1000000 as query_id, null::bigint as transaction_id, session_id, database_name::varchar as database_name,
+    user_id, standin.sys_query_id(query_id) as query_id, null::bigint as transaction_id, session_id,
+    database_name::varchar as database_name,
     status::varchar as status, start_time, end_time, datediff('microsecond', start_time, end_time) as duration,
     file_format::varchar as file_format, compression::varchar as compression_type,
     destination::varchar as unloaded_location, unloaded_rows, file_count::bigint as unloaded_files_count,
@@ -468,7 +473,7 @@ from standin.unload_history;
 
 create view pg_catalog.sys_unload_detail as
 select
-    h.user_id, (f.query_id + 1000000)::integer as query_id, h.session_id, null::bigint as transaction_id,
+    h.user_id, standin.sys_query_id(f.query_id)::integer as query_id, h.session_id, null::bigint as transaction_id,
     f.file_name::char(1280) as file_name, h.start_time, h.end_time, f.row_count as line_count,
     f.bytes as transfer_size, h.file_format::char(10) as file_format
 from standin.unload_file as f
